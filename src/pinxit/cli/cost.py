@@ -1,0 +1,102 @@
+"""`pinxit cost RUN`: seconds, energy, money and CO2 of a run, phase by phase, and the prices behind them.
+
+pinxit cost runs/demo
+pinxit cost runs/demo --tariff.grid FRA --tariff.electricity 0.25
+"""
+
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+from tyro.conf import Positional
+
+from pinxit.cli.parse import parse
+from pinxit.config import Config
+from pinxit.ledger.config import TariffConfig
+from pinxit.ledger.quantity import mark, say_bytes, say_dollars, say_energy, say_grams, say_seconds, say_share
+from pinxit.ledger.report import MARKS, Bill, Item, bill
+from pinxit.ledger.tariff import PAPER
+from pinxit.log import console
+
+
+class Arguments(Config):
+    """What a run took, and what that costs.
+
+    Example: pinxit cost runs/demo --tariff.grid FRA
+    """
+
+    folder: Positional[Path]
+    tariff: TariffConfig = TariffConfig()
+
+
+def main(verb: str, words: list[str]) -> None:
+    """Prints the bill of the run that the words name."""
+    run(parse(Arguments, verb, words))
+
+
+def run(arguments: Arguments) -> None:
+    """Prints the bill, what was planned, and where every price comes from."""
+    found = bill(arguments.folder, arguments.tariff)
+    console.print(_table(found))
+    if found.beside_plan:
+        console.print(_plan(found))
+    console.print(_sources(found))
+
+
+def _table(found: Bill) -> Table:
+    table = _empty_table("What it took", "pictures", "time", "waiting", "energy", "at home", "rented", "CO2")
+    for stage in found.stages:
+        table.add_row(stage.stage, *_row(stage), style="bold")
+        for item in found.phases(stage.stage):
+            table.add_row(f"  {item.phase}", *_row(item))
+    table.add_row("total", *_row(found.total), style="bold")
+    if part := found.share(1000):
+        table.add_row("per 1,000", *_row(part))
+    return table
+
+
+def _empty_table(title: str, *headings: str) -> Table:
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=None, header_style="dim", padding=(0, 1, 0, 0)
+    )
+    table.add_column("")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _row(item: Item) -> tuple[str, ...]:
+    return (
+        f"{item.pictures:,}",
+        say_seconds(item.seconds),
+        say_share(item.waited, item.seconds),
+        mark(say_energy(item.joules), item.joules_source),
+        mark(say_dollars(item.electricity), item.joules_source),
+        "no price" if item.rent is None else say_dollars(item.rent),
+        mark(say_grams(item.grams), item.joules_source),
+    )
+
+
+def _plan(found: Bill) -> Table:
+    table = _empty_table("Planned, and taken", "pictures", "taken", "time", "taken", "energy", "taken")
+    for planned, taken in found.beside_plan:
+        table.add_row(
+            planned.stage,
+            f"{planned.pictures:,}",
+            f"{taken.pictures:,}",
+            say_seconds(planned.seconds),
+            say_seconds(taken.seconds),
+            say_energy(planned.joules),
+            mark(say_energy(taken.joules), taken.joules_source),
+        )
+    return table
+
+
+def _sources(found: Bill) -> Text:
+    peak = found.total.peak_bytes, found.total.peak_accelerator_bytes
+    lines = [MARKS, f"  most memory: {say_bytes(peak[0])} of the machine, {say_bytes(peak[1])} of an accelerator"]
+    lines += [f"  on {one.say()}" for one in found.hardware]
+    lines += [f"  energy of {method}" for method in found.methods]
+    lines += [f"  {rate.say()}" for rate in found.tariff.rates]
+    lines.append(f"  beside it: {PAPER.say()}")
+    return Text("\n".join(lines), style="dim")

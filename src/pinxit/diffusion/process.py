@@ -1,0 +1,65 @@
+"""What a diffusion process is: levels of noise, a loss for training, a prediction for sampling."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+Latent = Float[Tensor, "b c h w"]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of noise: x_t = alpha * clean + sigma * eps.
+
+    `time` is what the network is told, 0 (clean) to 1000. `log_variance` holds the logs of the lower and upper bound
+    of the reverse step from this level to the next one of its sequence, where the process learns its variance.
+    """
+
+    alpha: float
+    sigma: float
+    time: float
+    log_variance: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a denoiser says at one level: the clean latent and, where learned, the log variance of the reverse step."""
+
+    clean: Latent
+    log_variance: Latent | None = None
+
+
+Denoise = Callable[[Latent, Level], Prediction]
+Noise = Callable[[int], Latent]  # the noise of the k-th step of a stochastic solver, shaped like the latent
+
+
+@runtime_checkable
+class Process(Protocol):
+    """Noising, its loss and its inverse; the network's output has `outputs` times the latent's channels."""
+
+    outputs: int
+
+    def draw_time(self, uniform: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
+        """Training times, 0 to 1000, from uniform draws in [0, 1)."""
+        ...
+
+    def add_noise(self, clean: Latent, eps: Latent, time: Float[Tensor, "b"]) -> Latent:
+        """The noised latent x_t of every picture at its own time."""
+        ...
+
+    def loss(
+        self, output: Float[Tensor, "b c2 h w"], clean: Latent, eps: Latent, time: Float[Tensor, "b"]
+    ) -> Float[Tensor, "b"]:
+        """The training loss of every picture."""
+        ...
+
+    def predict(self, output: Float[Tensor, "b c2 h w"], x_t: Latent, level: Level) -> Prediction:
+        """What the network's raw output says about the clean latent."""
+        ...
+
+    def levels(self, steps: int) -> list[Level]:
+        """`steps` + 1 levels from pure noise to clean, for a solver of `steps` steps."""
+        ...

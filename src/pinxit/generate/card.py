@@ -1,0 +1,101 @@
+"""A model file: weights and, in its header, everything they belong with."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from pinxit.config import Config
+from pinxit.diffusion.config import ProcessConfig
+from pinxit.errors import CheckpointError
+from pinxit.models.config import NullKind, TransformerConfig
+from pinxit.models.identity import AutoencoderIdentity, TextIdentity
+from pinxit.models.null import NullCondition
+from pinxit.models.transformer import Transformer
+
+HEADER = "pinxit.model"
+NULL_STATES = "null.states"
+
+
+class Licence(Config):
+    """A work that went into the weights, and the terms it came under."""
+
+    name: str
+    spdx: str
+    note: str = ""
+
+
+class ModelCard(Config):
+    """What a set of weights belongs with; loaded with another encoder it would draw noise, so it is refused."""
+
+    version: Literal[1] = 1
+    name: str
+    network: TransformerConfig
+    process: ProcessConfig
+    autoencoder: AutoencoderIdentity
+    text: TextIdentity
+    null: NullKind
+    resolution: int = Field(description="side of the nominal square in pixels")
+    styles: tuple[str, ...] = ()
+    seen: int = Field(0, description="pictures seen in training")
+    stages: tuple[str, ...] = ()
+    data: str = ""
+    licences: tuple[Licence, ...] = ()
+    ledger: Mapping[str, float] = Field(default_factory=dict, description="seconds, joules and money of the training")
+
+
+def write_model(
+    file: Path, network: Transformer, null: NullCondition, card: ModelCard, dtype: torch.dtype = torch.float32
+) -> None:
+    """`file` is one safetensors with the weights, the null condition's states and the card in its header."""
+    tensors: dict[str, Tensor] = {**network.state_dict(), NULL_STATES: null.states}
+    narrow = {name: tensor.detach().to(dtype).contiguous() for name, tensor in tensors.items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.part")
+    temporary.write_bytes(save(narrow, {HEADER: card.model_dump_json()}))
+    temporary.rename(file)
+
+
+def read_card(file: Path) -> ModelCard:
+    """The card of a model file, without its weights."""
+    if not file.is_file():
+        raise CheckpointError(file, "there is no such file", "name a run folder or a model file of pinxit")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            header = (opened.metadata() or {}).get(HEADER)
+    except Exception as error:
+        raise CheckpointError(file, f"it is no safetensors file ({error})", "name a model file of pinxit") from error
+    if header is None:
+        raise CheckpointError(file, f"its header has no {HEADER!r}", "name a model file written by pinxit")
+    try:
+        return ModelCard.model_validate(json.loads(header))
+    except ValidationError as error:
+        raise CheckpointError(file, f"its card cannot be read ({error})", "update pinxit") from error
+
+
+def read_model(file: Path) -> tuple[Transformer, NullCondition, ModelCard, str]:
+    """Network in float32 and evaluation mode, null condition, card and the file's sha256."""
+    card = read_card(file)
+    tensors = {name: tensor.float() for name, tensor in load_file(file).items()}
+    network = Transformer(card.network)
+    null = NullCondition(card.null, tensors.pop(NULL_STATES))
+    network.load_state_dict(tensors)
+    return network.eval().requires_grad_(False), null, card, sha256(file.read_bytes()).hexdigest()
+
+
+def refuse_strangers(card: ModelCard, autoencoder: AutoencoderIdentity, text: TextIdentity) -> None:
+    """Raises CheckpointError, naming both identities, where the weights were trained with other encoders."""
+    for what, wanted, found in (("autoencoder", card.autoencoder, autoencoder), ("text encoder", card.text, text)):
+        if wanted != found:
+            raise CheckpointError(
+                card.name,
+                f"it was trained with the {what} [{wanted!r}], and was given [{found!r}]",
+                f"load it with its own {what}",
+            )

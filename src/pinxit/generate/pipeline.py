@@ -1,0 +1,118 @@
+"""Words to pictures: the trained network with its own encoders."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import batched
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from pinxit.data.kind import Pixels
+from pinxit.diffusion.build import make_process
+from pinxit.errors import ConfigError
+from pinxit.generate.card import ModelCard, refuse_strangers
+from pinxit.generate.config import SamplingConfig
+from pinxit.generate.sample import Predict, sample
+from pinxit.models.autoencoder import Autoencoder
+from pinxit.models.null import NullCondition, stack_captions
+from pinxit.models.text import TextEncoder
+from pinxit.models.transformer import Transformer
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn picture and all that made it."""
+
+    picture: Pixels
+    prompt: str
+    seed: int
+
+
+class Pipeline:
+    """Draws pictures from prompts; refuses encoders that the weights were not trained with."""
+
+    def __init__(
+        self,
+        network: Transformer,
+        null: NullCondition,
+        card: ModelCard,
+        autoencoder: Autoencoder,
+        text: TextEncoder,
+        *,
+        sha256: str = "",
+    ) -> None:
+        refuse_strangers(card, autoencoder.identity, text.identity)
+        self.network, self.null, self.card = network, null, card
+        self.autoencoder, self.text, self.sha256 = autoencoder, text, sha256
+        self.process = make_process(card.process)
+
+    def draw(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        settings: SamplingConfig,
+        size: tuple[int, int] | None = None,
+        negative: str = "",
+    ) -> Iterator[Drawing]:
+        """One picture of `size` (height, width in pixels) a prompt and seed, as they come."""
+        height, width = self._latent_size(size or (self.card.resolution, self.card.resolution))
+        null = self.null if not negative else NullCondition("empty", self.text.encode([negative])[0])
+        shape = (self.card.network.channels, height, width)
+        for pairs in batched(zip(prompts, seeds, strict=True), settings.batch):
+            conditional = self.bind(self.text.encode([prompt for prompt, _ in pairs]), (height, width))
+            unconditional = self.bind([null.states] * len(pairs), (height, width))
+            chosen = [seed for _, seed in pairs]
+            latent = sample(conditional, unconditional, self.process, settings, shape, chosen)
+            for (prompt, seed), picture in zip(pairs, to_pictures(self.autoencoder.decode(latent)), strict=True):
+                yield Drawing(picture, prompt, seed)
+
+    def bind(self, captions: list[Float[Tensor, "_ f"]], size: tuple[int, int]) -> Predict:
+        """The network bound to captions and, where it knows sizes, to the picture's own."""
+        caption, keep = stack_captions(captions)
+        known: dict[str, Tensor] = {}
+        if self.card.network.conditions:
+            height, width = (side * self.autoencoder.identity.factor for side in size)
+            known["size"] = torch.tensor([[float(height), float(width)]]).expand(len(captions), -1)
+            known["aspect"] = torch.full((len(captions),), height / width)
+        return partial(self.network, caption=caption, keep=keep, **known)
+
+    def _latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        factor = self.autoencoder.identity.factor
+        multiple = factor * self.card.network.patch
+        if any(side <= 0 or side % multiple for side in size):
+            raise ConfigError("size", size, f"both sides must be multiples of {multiple}", "choose the nearest one")
+        return size[0] // factor, size[1] // factor
+
+
+def to_pictures(pixels: Float[Tensor, "b 3 H W"]) -> list[Pixels]:
+    """Numbers in [-1, 1] as 8-bit pictures, rounded."""
+    scaled = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return list(rearrange(scaled, "b c h w -> b h w c").numpy())
+
+
+def save_png(drawing: Drawing, file: Path, settings: SamplingConfig, negative: str, card: ModelCard, sha: str) -> None:
+    """A PNG whose text chunk `parameters` holds prompt and settings in the form that other tools of the field read."""
+    height, width, _ = drawing.picture.shape
+    lines = [drawing.prompt]
+    if negative:
+        lines.append(f"Negative prompt: {negative}")
+    lines.append(
+        f"Steps: {settings.steps}, Sampler: {settings.solver}, CFG scale: {settings.guidance}, Seed: {drawing.seed}, "
+        f"Size: {width}x{height}, Model hash: {sha[:10]}, Model: {card.name}, Version: pinxit"
+    )
+    chunk = PngInfo()
+    chunk.add_itxt("parameters", "\n".join(lines))
+    chunk.add_itxt("pinxit", json.dumps({
+        "prompt": drawing.prompt, "negative": negative, "seed": drawing.seed, "weights_sha256": sha,
+        "size": [height, width], **settings.model_dump(),
+    }, ensure_ascii=False))  # fmt: skip
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(drawing.picture)).save(file, pnginfo=chunk)

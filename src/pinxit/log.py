@@ -1,0 +1,87 @@
+"""One line a step to the run folder, progress to the terminal: a rich bar there, plain lines in a file."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+PLAIN_EVERY = 20.0  # seconds between plain lines
+
+console = Console()
+
+
+def append_line(file: Path, row: Mapping[str, object]) -> None:
+    """`file` has one more line of JSON, written whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+def read_lines(file: Path) -> list[dict[str, object]]:
+    """Every complete line of a file of JSON lines; none if there is no such file, a torn last line is passed over."""
+    rows: list[dict[str, object]] = []
+    if file.is_file():
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+    return rows
+
+
+def drop_lines_after(file: Path, seen: int) -> None:
+    """Lines that a resumed run will write again (`seen` above the given one) are gone."""
+    rows = [row for row in read_lines(file) if int(str(row.get("seen", 0))) <= seen]
+    if file.is_file():
+        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+class Bar:
+    """Progress of one long piece of work: speed, time left and a note such as the loss."""
+
+    def __init__(self, title: str, total: int, done: int = 0, unit: str = "pictures") -> None:
+        self.title, self.total, self.done, self.unit = title, total, done, unit
+        self._start, self._first, self._last_plain = time.monotonic(), done, 0.0
+        self._rich: Progress | None = None
+        if console.is_terminal:
+            self._rich = Progress(
+                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+                TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TimeRemainingColumn(), console=console,
+            )  # fmt: skip
+            self._task = self._rich.add_task(title, total=total, completed=done, note="")
+
+    def __enter__(self) -> "Bar":
+        if self._rich:
+            self._rich.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._rich:
+            self._rich.stop()
+        elif self.done > self._first and kind is None:
+            self._plain("")
+
+    @property
+    def speed(self) -> float:
+        """Units a second since the start of this bar."""
+        return (self.done - self._first) / max(1e-9, time.monotonic() - self._start)
+
+    def move(self, done: int, note: str = "") -> None:
+        """The bar stands at `done`."""
+        self.done = done
+        if self._rich:
+            self._rich.update(self._task, completed=done, note=f"{self.speed:.0f} {self.unit}/s {note}")
+        elif time.monotonic() - self._last_plain > PLAIN_EVERY:
+            self._plain(note)
+
+    def _plain(self, note: str) -> None:
+        self._last_plain = time.monotonic()
+        left = (self.total - self.done) / max(1e-9, self.speed)
+        text = f"{self.title}: {self.done}/{self.total} {self.unit}, {self.speed:.0f}/s, {left:.0f} s left {note}"
+        console.print(text.rstrip(), highlight=False, soft_wrap=True)

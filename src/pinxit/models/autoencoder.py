@@ -1,0 +1,179 @@
+"""Pictures to latents and back: the Autoencoder protocol, any diffusers autoencoder, and the small one that ships."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pinxit.errors import CheckpointError
+from pinxit.models.config import AutoencoderConfig, DiffusersAutoencoderConfig, SmallAutoencoderConfig
+from pinxit.models.identity import AutoencoderIdentity, hash_files
+
+SHIPPED = Path(__file__).parent.parent / "weights" / "autoencoder.safetensors"
+
+
+@runtime_checkable
+class Autoencoder(Protocol):
+    """Pixels in [-1, 1] to latents in the units that the denoiser sees, and back."""
+
+    identity: AutoencoderIdentity
+
+    def encode(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
+        """Mean and standard deviation of the latent, scaling and shift already applied."""
+        ...
+
+    def decode(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
+        """Pixels of a latent; may leave [-1, 1] a little."""
+        ...
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions added to their input; the identity at the start."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Float[Tensor, "b w h w2"]) -> Float[Tensor, "b w h w2"]:
+        """The input plus what the two convolutions add."""
+        return x + self.second(F.silu(self.first(F.silu(x))))
+
+
+class SmallAutoencoder(nn.Module):
+    """A convolutional autoencoder of factor 8 that trains in minutes on a CPU: space-to-depth first, then few blocks.
+
+    The latent is a point with a fixed deviation (`spread`), not a learned Gaussian: training adds that noise before
+    decoding, which keeps the decoder smooth. After training `standardise` folds the channels' mean and deviation into
+    the weights, so that latents have mean 0 and deviation 1 and need no scaling.
+    """
+
+    def __init__(self, config: SmallAutoencoderConfig) -> None:
+        super().__init__()
+        fine, coarse, channels = config.fine, config.coarse, config.channels
+        self.config = config
+        self.register_buffer("spread", torch.full((channels,), config.spread))
+        self.spread: Tensor
+        self.encoder = nn.Sequential(
+            nn.PixelUnshuffle(4),
+            nn.Conv2d(3 * 16, fine, 3, padding=1),
+            *(Residual(fine) for _ in range(config.encoder_blocks[0])),
+            nn.Conv2d(fine, coarse, 2, stride=2),
+            *(Residual(coarse) for _ in range(config.encoder_blocks[1])),
+            nn.Conv2d(coarse, channels, 1),
+        )
+        self.decoder = nn.Sequential(
+            nn.Conv2d(channels, coarse, 1),
+            *(Residual(coarse) for _ in range(config.decoder_blocks[1])),
+            nn.Conv2d(coarse, 4 * fine, 1),
+            nn.PixelShuffle(2),
+            *(Residual(fine) for _ in range(config.decoder_blocks[0])),
+            nn.Conv2d(fine, 3 * 16, 3, padding=1),
+            nn.PixelShuffle(4),
+        )
+
+    def forward(
+        self, pixels: Float[Tensor, "b 3 H W"], noise: Float[Tensor, "b c h w"]
+    ) -> tuple[Float[Tensor, "b 3 H W"], Float[Tensor, "b c h w"]]:
+        """The picture rebuilt from its noised latent, and the latent's mean."""
+        mean = self.encoder(pixels)
+        return self.decoder(mean + noise * rearrange(self.spread, "c -> c 1 1")), mean
+
+    @torch.no_grad()
+    def standardise(self, mean: Float[Tensor, "c"], deviation: Float[Tensor, "c"]) -> None:
+        """Latents now have the given channel means moved to 0 and deviations to 1; pictures come out unchanged."""
+        last, first = self.encoder[-1], self.decoder[0]
+        assert isinstance(last, nn.Conv2d)
+        assert isinstance(first, nn.Conv2d)
+        assert last.bias is not None
+        assert first.bias is not None
+        first.bias.add_(torch.einsum("o c i j, c -> o", first.weight, mean))
+        first.weight.mul_(rearrange(deviation, "c -> 1 c 1 1"))
+        last.weight.div_(rearrange(deviation, "c -> c 1 1 1"))
+        last.bias.sub_(mean).div_(deviation)
+        self.spread.div_(deviation)
+
+
+class SmallCodec:
+    """A trained small autoencoder as an Autoencoder."""
+
+    def __init__(self, network: SmallAutoencoder, sha: str) -> None:
+        self.network = network.eval().requires_grad_(False)
+        self.identity = AutoencoderIdentity(
+            kind="small", sha256=sha, factor=8, channels=network.config.channels, scaling=1.0, shift=0.0
+        )
+
+    @torch.no_grad()
+    def encode(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
+        """Mean of the latent, and its fixed deviation."""
+        mean = self.network.encoder(pixels)
+        return mean, rearrange(self.network.spread, "c -> c 1 1").expand_as(mean)
+
+    @torch.no_grad()
+    def decode(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
+        """Pixels of a latent."""
+        pixels: Tensor = self.network.decoder(latent)
+        return pixels
+
+
+class DiffusersCodec:
+    """A KL autoencoder of diffusers as an Autoencoder, with the scaling and shift of its own configuration."""
+
+    def __init__(self, folder: Path) -> None:
+        from diffusers import AutoencoderKL
+
+        if not (folder / "config.json").is_file():
+            raise CheckpointError(folder, "no config.json there", "name the folder of a diffusers AutoencoderKL")
+        self.network = AutoencoderKL.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)
+        config = self.network.config
+        self.identity = AutoencoderIdentity(
+            kind="diffusers",
+            sha256=hash_files(sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))),
+            factor=2 ** (len(config.block_out_channels) - 1),
+            channels=config.latent_channels,
+            scaling=config.scaling_factor,
+            shift=config.shift_factor or 0.0,
+        )
+
+    @torch.no_grad()
+    def encode(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
+        """Mean and deviation: (z - shift) * scaling."""
+        posterior = self.network.encode(pixels).latent_dist
+        scaling, shift = self.identity.scaling, self.identity.shift
+        return (posterior.mean - shift) * scaling, posterior.std * scaling
+
+    @torch.no_grad()
+    def decode(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
+        """Pixels of z / scaling + shift."""
+        pixels: Tensor = self.network.decode(latent / self.identity.scaling + self.identity.shift).sample
+        return pixels
+
+
+def load_small(file: Path) -> SmallCodec:
+    """The small autoencoder of a safetensors file whose header holds its configuration; half precision is widened."""
+    if not file.is_file():
+        raise CheckpointError(file, "there is no such file", "name the weights of a small autoencoder of pinxit")
+    with safe_open(file, framework="pt") as opened:
+        header = (opened.metadata() or {}).get("pinxit.autoencoder")
+    if header is None:
+        raise CheckpointError(file, "its header has no 'pinxit.autoencoder'", "name a file written by pinxit")
+    network = SmallAutoencoder(SmallAutoencoderConfig.model_validate(json.loads(header)))
+    network.load_state_dict({name: tensor.float() for name, tensor in load_file(file).items()})
+    return SmallCodec(network, sha256(file.read_bytes()).hexdigest())
+
+
+def load_autoencoder(config: AutoencoderConfig) -> Autoencoder:
+    """The autoencoder that a recipe names, frozen, in float32."""
+    if isinstance(config, DiffusersAutoencoderConfig):
+        return DiffusersCodec(Path(config.folder))
+    return load_small(Path(config.file) if config.file else SHIPPED)

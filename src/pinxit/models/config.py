@@ -1,0 +1,85 @@
+"""Settings of the networks."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pinxit.config import Config
+
+NullKind = Literal["empty", "learned"]
+
+
+class TransformerConfig(Config):
+    """Size of the denoiser. `depth` and `width` set its cost; the rest rarely moves. Defaults: PixArt-α (XL/2)."""
+
+    depth: int = Field(28, gt=0)
+    width: int = Field(1152, gt=0)
+    heads: int = Field(16, gt=0)
+    patch: int = Field(2, gt=0)
+    mlp_ratio: float = Field(4.0, gt=0)
+    channels: int = Field(4, gt=0, description="latent channels in")
+    outputs: int = Field(2, gt=0, description="times `channels` out: 2 with a learned variance, 1 without")
+    caption_width: int = Field(4096, gt=0)
+    conditions: bool = Field(False, description="tell the network the picture's original size and aspect ratio")
+    modulation: Literal["single", "block"] = Field("single", description="adaLN-single, or DiT's projection per block")
+    position_base: int = Field(16, gt=0, description="tokens on the side of the nominal square")
+    position_scale: float = Field(1.0, gt=0, description="position coordinates are divided by this")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}; change either one")
+        return self
+
+    @model_validator(mode="after")
+    def _position_divides_width(self) -> Self:
+        if self.width % 4:
+            raise ValueError(f"width {self.width} is not a multiple of 4, which the position table needs; change it")
+        return self
+
+
+class MiniLMConfig(Config):
+    """The small text encoder that comes inside a package: all-MiniLM-L6-v2, 384 wide."""
+
+    kind: Literal["minilm"] = "minilm"
+    length: int = Field(64, gt=2, le=512, description="most tokens of a caption")
+
+
+class T5Config(Config):
+    """A T5 encoder in a folder, as PixArt-α uses it."""
+
+    kind: Literal["t5"] = "t5"
+    folder: str
+    length: int = Field(120, gt=1, description="most tokens of a caption")
+    cleaning: Literal["deepfloyd", "none"] = "deepfloyd"
+
+
+TextConfig = Annotated[MiniLMConfig | T5Config, Field(discriminator="kind")]
+
+
+class SmallAutoencoderConfig(Config):
+    """Size of pinxit's own autoencoder (factor 8)."""
+
+    channels: int = Field(16, gt=0)
+    fine: int = Field(96, gt=0, description="width at a quarter of the picture's side")
+    coarse: int = Field(160, gt=0, description="width at an eighth of the picture's side")
+    encoder_blocks: tuple[int, int] = Field((1, 2), description="residual blocks, fine and coarse")
+    decoder_blocks: tuple[int, int] = Field((2, 3), description="residual blocks, fine and coarse")
+    spread: float = Field(0.05, ge=0, description="deviation of the noise on the latent in training")
+
+
+class SmallCodecConfig(Config):
+    """The small autoencoder that ships with pinxit, or a file of the same kind."""
+
+    kind: Literal["small"] = "small"
+    file: str | None = Field(None, description="weights to use in place of the shipped ones")
+
+
+class DiffusersAutoencoderConfig(Config):
+    """Any diffusers KL autoencoder in a folder, with its own scaling and shift."""
+
+    kind: Literal["diffusers"] = "diffusers"
+    folder: str
+
+
+AutoencoderConfig = Annotated[SmallCodecConfig | DiffusersAutoencoderConfig, Field(discriminator="kind")]

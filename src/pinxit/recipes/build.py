@@ -1,0 +1,75 @@
+"""Recipe -> the parts of one stage: network, process, state, objective; and the way over the border between stages."""
+
+import torch
+from torch import nn
+
+from pinxit.diffusion.build import make_process
+from pinxit.diffusion.config import FlowConfig, ProcessConfig
+from pinxit.models.config import TransformerConfig
+from pinxit.models.dit import DiT, reparameterize
+from pinxit.models.null import NullCondition
+from pinxit.models.transformer import Transformer
+from pinxit.recipes.recipe import Recipe, StageConfig
+from pinxit.rng import seed_at
+from pinxit.train.average import Average
+from pinxit.train.diffusion import ClassToImage, TextToImage
+from pinxit.train.optimizer import Optimizer
+from pinxit.train.state import TrainState
+
+
+def network_config(recipe: Recipe, stage: StageConfig, factor: int) -> TransformerConfig:
+    """The network's settings in a stage: position tables follow the resolution, nothing else moves."""
+    tokens = stage.resolution // (factor * recipe.network.patch)
+    return recipe.network.model_copy(update={"position_base": tokens, "position_scale": stage.position_scale})
+
+
+def process_config(recipe: Recipe, stage: StageConfig) -> ProcessConfig:
+    """The process in a stage: a flow's time shift may be the stage's own."""
+    if stage.shift is None or not isinstance(recipe.process, FlowConfig):
+        return recipe.process
+    return recipe.process.model_copy(update={"shift": stage.shift})
+
+
+def fresh_model(recipe: Recipe, stage: StageConfig, config: TransformerConfig, classes: int) -> nn.Module:
+    """Untrained weights, a function of the recipe's seed and what the stage teaches."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_at(recipe.seed, f"weights/{stage.teaches}"))
+        return DiT(config, classes) if stage.teaches == "class" else Transformer(config)
+
+
+def cross_border(before: nn.Module, after: nn.Module, recipe: Recipe) -> None:
+    """`after` begins where `before` ended: re-parameterised from classes to captions, else carried as it is."""
+    if isinstance(before, DiT) and isinstance(after, Transformer):
+        reparameterize(before, after, without=recipe.without_class)
+    else:
+        after.load_state_dict(before.state_dict())
+
+
+def begin_stage(
+    recipe: Recipe, index: int, factor: int, classes: int, before: TrainState | None, start: Transformer | None = None
+) -> TrainState:
+    """The state at the start of stage `index`: weights and average carried over the border, all else anew."""
+    stage = list(recipe.stages.values())[index]
+    config = network_config(recipe, stage, factor)
+    model, average = (fresh_model(recipe, stage, config, classes) for _ in range(2))
+    if before is not None:
+        cross_border(before.model, model, recipe)
+        cross_border(before.average.model, average, recipe)
+    elif start is not None:
+        model.load_state_dict(start.state_dict())
+        average.load_state_dict(start.state_dict())
+    seen = before.seen if before else 0
+    followed = Average(average, stage.average)
+    optimizer = Optimizer(dict(model.named_parameters()), stage.optimizer, stage.images)
+    return TrainState(model, followed, optimizer, recipe.seed, stage=index, seen=seen, started=seen)
+
+
+def objective_for(
+    recipe: Recipe, stage: StageConfig, model: nn.Module, null: NullCondition
+) -> ClassToImage | TextToImage:
+    """What the stage trains `model` to do."""
+    process = make_process(process_config(recipe, stage))
+    if isinstance(model, DiT):
+        return ClassToImage(model, process, stage.dropout)
+    assert isinstance(model, Transformer)
+    return TextToImage(model, process, null, stage.dropout)

@@ -1,0 +1,104 @@
+"""The Recipe: a whole run as one value, nested as the system is."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pinxit.config import Config
+from pinxit.diffusion.config import FlowConfig, ProcessConfig
+from pinxit.generate.config import SamplingConfig
+from pinxit.models.config import (
+    AutoencoderConfig, MiniLMConfig, NullKind, SmallCodecConfig, TextConfig, TransformerConfig,
+)  # fmt: skip
+from pinxit.train.config import AverageConfig, OptimizerConfig
+
+DEFAULT_STYLES = ("Fluent 3D", "Fluent flat", "Noto", "Noto v1", "Fxemoji")
+
+
+class EmojiDataConfig(Config):
+    """Scenes of real emoji art, drawn on demand: picture i of a seed is always the same."""
+
+    kind: Literal["emoji"] = "emoji"
+    styles: tuple[str, ...] = Field(DEFAULT_STYLES, min_length=1)
+    pieces: int = Field(1, ge=1, le=3, description="most pieces of art in a picture; 1 is the plain centred picture")
+    pictures: int = Field(20_000, gt=0, description="different pictures drawn and encoded")
+    fill: float = Field(0.9, gt=0, le=1, description="side of a lone piece over the picture's shorter side")
+    sparse: float = Field(
+        0.1, ge=0, le=1, description="how often the sparse caption is taken in place of the dense one"
+    )
+
+
+class RecordsDataConfig(Config):
+    """Own pictures, as `pinxit data import` wrote them."""
+
+    kind: Literal["records"] = "records"
+    folder: str
+    held_out: float = Field(0.1, ge=0, lt=1, description="share kept from training for the probe loss")
+
+
+DataConfig = Annotated[EmojiDataConfig | RecordsDataConfig, Field(discriminator="kind")]
+
+
+class StageConfig(Config):
+    """One stage: what is taught, on which pictures, at which size, for how long."""
+
+    teaches: Literal["class", "text"]
+    data: DataConfig
+    images: int = Field(gt=0, description="pictures seen in this stage")
+    resolution: int = Field(gt=0, description="side of the nominal square in pixels")
+    buckets: bool = Field(False, description="keep aspect ratios, in buckets of the same area")
+    batch: int = Field(128, gt=0)
+    accumulation: int = Field(1, gt=0, description="micro-batches of one optimiser step")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of conditions replaced by the null condition")
+    position_scale: float = Field(1.0, gt=0)
+    shift: float | None = Field(None, description="time shift of a flow in this stage; none keeps the process's own")
+    optimizer: OptimizerConfig = OptimizerConfig()
+    average: AverageConfig = AverageConfig()
+
+    @model_validator(mode="after")
+    def _micro_batches_divide_batch(self) -> Self:
+        if self.batch % self.accumulation:
+            raise ValueError(
+                f"batch {self.batch} is not a multiple of accumulation {self.accumulation}; change either one"
+            )
+        return self
+
+
+class Recipe(Config):
+    """A run: data, encoders, network, process, stages in their order."""
+
+    name: str
+    seed: int = 0
+    start: str | None = Field(None, description="model file or run folder whose weights to begin with; none: scratch")
+    without_class: Literal["zero", "null"] = Field("zero", description="what 'without class' means between the stages")
+    null: NullKind = "empty"
+    network: TransformerConfig
+    process: ProcessConfig = FlowConfig()
+    autoencoder: AutoencoderConfig = SmallCodecConfig()
+    text: TextConfig = MiniLMConfig()
+    stages: dict[str, StageConfig]
+    sampling: SamplingConfig = SamplingConfig()
+    probe_every: int = Field(20_000, gt=0, description="pictures between two probe losses")
+    save_every: float = Field(300.0, gt=0, description="seconds between two checkpoints")
+
+    @model_validator(mode="after")
+    def _class_comes_first(self) -> Self:
+        taught = [stage.teaches for stage in self.stages.values()]
+        if not taught:
+            raise ValueError("stages is empty; give at least one stage")
+        if "class" in taught[1:]:
+            raise ValueError("a stage that teaches classes follows another stage; it can only be the first one")
+        if self.start and taught[0] == "class":
+            raise ValueError(
+                "start names weights of a text-to-image model, but the first stage teaches classes; drop either one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _outputs_fit_process(self) -> Self:
+        wanted = 2 if self.process.kind == "iddpm" else 1
+        if self.network.outputs != wanted:
+            raise ValueError(
+                f"network.outputs is {self.network.outputs}, and the process {self.process.kind!r} needs {wanted}; set network.outputs to {wanted}"
+            )
+        return self

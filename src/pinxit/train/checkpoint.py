@@ -1,0 +1,55 @@
+"""Checkpoints: all of a state in one folder, written under a temporary name and renamed; complete when it holds `done`."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from pinxit.errors import CheckpointError
+from pinxit.train.state import TrainState
+
+
+def write_checkpoint(state: TrainState, run_folder: Path, keep: int = 2) -> Path:
+    """`checkpoint/<examples seen>` holds the whole state; all but the newest `keep` are gone."""
+    root = run_folder / "checkpoint"
+    root.mkdir(parents=True, exist_ok=True)
+    final, temporary = root / str(state.seen), root / f".{state.seen}.{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    tensors = {name: tensor.contiguous() for name, tensor in state.tensors().items()}
+    save_file(tensors, temporary / "state.safetensors")
+    (temporary / "place.json").write_text(json.dumps(state.place()))
+    for file in temporary.iterdir():
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())
+    (temporary / "done").touch()
+    shutil.rmtree(final, ignore_errors=True)
+    temporary.rename(final)
+    for old in complete_checkpoints(run_folder)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def complete_checkpoints(run_folder: Path) -> list[Path]:
+    """The complete checkpoints of a run, oldest first; half-written ones are passed over."""
+    found = [path for path in (run_folder / "checkpoint").glob("[0-9]*") if (path / "done").is_file()]
+    return sorted(found, key=lambda path: int(path.name))
+
+
+def read_place(checkpoint: Path) -> Mapping[str, int]:
+    """Stage and examples seen of a checkpoint."""
+    place: dict[str, int] = json.loads((checkpoint / "place.json").read_text())
+    return place
+
+
+def read_checkpoint(state: TrainState, checkpoint: Path) -> None:
+    """`state` is what the checkpoint holds, to the last bit."""
+    try:
+        state.load(load_file(checkpoint / "state.safetensors"), read_place(checkpoint))
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            checkpoint, f"it does not fit this recipe ({error})", "resume with the recipe.yaml of the run folder"
+        ) from error

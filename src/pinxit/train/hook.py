@@ -1,0 +1,96 @@
+"""What happens after a step: average, log, meter, checkpoint, sample, evaluate."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from pinxit.errors import Stopped
+from pinxit.log import Bar, append_line
+from pinxit.train.checkpoint import write_checkpoint
+from pinxit.train.run import StepReport
+from pinxit.train.state import TrainState
+
+
+def follow_average(examples_per_step: int) -> Callable[[TrainState, StepReport], None]:
+    """A hook: the average follows the weights."""
+
+    def hook(state: TrainState, _: StepReport) -> None:
+        state.average.update(state.model, examples_per_step, state.seen_in_stage)
+
+    return hook
+
+
+class StepLog:
+    """A hook: one JSON line a step in `steps.jsonl`, and the progress bar."""
+
+    def __init__(self, file: Path, stage: str, bar: Bar) -> None:
+        self.file, self.stage, self.bar = file, stage, bar
+
+    def __call__(self, state: TrainState, report: StepReport) -> None:
+        """The step is on disk and on the bar."""
+        weight = sum(loss.weight for loss in report.losses)
+        parts = {
+            name: sum(loss.parts[name] * loss.weight for loss in report.losses) / weight
+            for name in report.losses[0].parts
+        }
+        self.bar.move(state.seen_in_stage, f"loss {report.mean:.4f}")
+        row = {
+            "seen": state.seen, "stage": self.stage, "loss": report.mean, "norm": report.norm,
+            "learning_rate": report.rate, "pictures_per_second": round(self.bar.speed, 2),
+            "waited": round(report.waited, 3), **parts,
+        }  # fmt: skip
+        append_line(self.file, row)
+
+
+class Stopper:
+    """While it is entered, Ctrl-C and SIGTERM are remembered in place of killing the process."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __enter__(self) -> "Stopper":
+        self._before = {s: signal.signal(s, self._remember) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _remember(self, number: int, _: FrameType | None) -> None:
+        if self.signal == number == signal.SIGINT:
+            raise KeyboardInterrupt  # asked twice: stop at once
+        self.signal = number
+
+
+class Checkpointer:
+    """A hook: the state is saved every so many seconds, and when a stop was asked for, which then stops the run."""
+
+    def __init__(self, folder: Path, stopper: Stopper, every: float) -> None:
+        self.folder, self.stopper, self.every = folder, stopper, every
+        self._last = time.monotonic()
+
+    def __call__(self, state: TrainState, _: StepReport) -> None:
+        """Saved if it was time; raises Stopped if a signal asked for it."""
+        stopped = self.stopper.signal
+        if stopped is not None or time.monotonic() - self._last > self.every:
+            write_checkpoint(state, self.folder)
+            self._last = time.monotonic()
+        if stopped is not None:
+            raise Stopped(stopped, state.seen)
+
+
+class Every:
+    """A hook: calls `action` each time another `interval` of examples was seen."""
+
+    def __init__(self, interval: int, action: Callable[[TrainState], None]) -> None:
+        self.interval, self.action = interval, action
+        self._done: int | None = None
+
+    def __call__(self, state: TrainState, _: StepReport) -> None:
+        """The action ran if its time came."""
+        due = state.seen // self.interval
+        if self._done is not None and due > self._done:
+            self.action(state)
+        self._done = due

@@ -1,0 +1,89 @@
+"""Run: all that `fit` needs, built; and what one step reports."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+from pinxit.errors import DivergenceError
+from pinxit.train.objective import Loss, Objective
+from pinxit.train.state import TrainState
+
+
+@runtime_checkable
+class Positioned(Protocol):
+    """A batch that knows the place of each of its examples in the run."""
+
+    @property
+    def position(self) -> tuple[int, ...]:
+        """Places in the run, one an example."""
+        ...
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the examples, for messages."""
+        ...
+
+
+B = TypeVar("B", bound=Positioned)
+
+
+@runtime_checkable
+class Loader(Protocol[B]):
+    """A stream of batches that is a function of the examples seen, so that it can start anywhere."""
+
+    waited: float  # seconds that the loop has waited for data
+
+    def next_step(self, seen: int) -> list[B]:
+        """The micro-batches of the step that starts when `seen` examples of the run were seen."""
+        ...
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step did: its losses, the gradient's norm, the rate, and seconds waited for data so far."""
+
+    losses: Sequence[Loss]
+    norm: float
+    rate: float
+    waited: float
+
+    @property
+    def mean(self) -> float:
+        """The loss an example."""
+        return float(sum(float(loss.total.detach()) for loss in self.losses)) / sum(x.weight for x in self.losses)
+
+
+Hook = Callable[[TrainState, StepReport], None]
+
+
+@dataclass
+class Run(Generic[B]):
+    """A state, what to do with it, and how long: carried by `fit` until `examples` were seen."""
+
+    state: TrainState
+    objective: Objective[B]
+    loader: Loader[B]
+    examples: int  # of the whole run, at the end of this stage
+    examples_per_step: int
+    hooks: Sequence[Hook] = field(default_factory=list)
+    last_good: Callable[[], str] = lambda: "none was written yet"
+
+    def backward(self, loss: Loss) -> Loss:
+        """The loss, with its gradients added to the parameters'."""
+        loss.total.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    def refuse_non_finite(self, batches: Sequence[B], losses: Sequence[Loss], norm: float) -> None:
+        """Stops the run when a loss or a gradient is not finite, before it reaches the weights."""
+        values = [float(loss.total.detach()) for loss in losses]
+        if math.isfinite(norm) and all(map(math.isfinite, values)):
+            return
+        bad = [b for b, v in zip(batches, values, strict=True) if not math.isfinite(v)] or list(batches)
+        keys = [key for batch in bad for key in batch.keys]
+        raise DivergenceError(
+            f"step at {self.state.seen} pictures seen",
+            f"loss {values}, gradient norm {norm} on the pictures {', '.join(keys[:16])}"
+            + (f" and {len(keys) - 16} more" if len(keys) > 16 else ""),
+            f"the last good checkpoint is {self.last_good()}: lower the learning rate or look at these pictures, then resume",
+        )
