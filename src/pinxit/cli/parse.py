@@ -14,6 +14,8 @@ A = TypeVar("A", bound=Config)
 def parse(arguments: type[A], verb: str, words: list[str], default: A | None = None) -> A:
     """The verb's arguments; a value that fails validation raises ConfigError with its full path."""
     try:
+        if default is None:
+            return tyro.cli(arguments, prog=verb, args=words, config=(tyro.conf.AvoidSubcommands,))
         return tyro.cli(arguments, prog=verb, args=words, default=default, config=(tyro.conf.AvoidSubcommands,))
     except ValidationError as error:
         raise from_pydantic(error) from error

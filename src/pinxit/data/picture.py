@@ -18,7 +18,7 @@ from pydantic import Field
 from pinxit.config import Config
 from pinxit.data.kind import Pixels
 
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "TIFF", "WEBP")
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 SUFFIXES = frozenset({
     ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
     ".heic", ".heif", ".jp2", ".jxl",  # pictures that cannot be read: refused by name, never passed over
@@ -33,7 +33,7 @@ class Reason(StrEnum):
     NOT_A_PICTURE = "not a picture in a known format"
     BROKEN = "broken or cut off"
     UNKNOWN_RANGE = "samples whose range is not stated"
-    TOO_LARGE = "too many pixels"
+    TOO_LARGE = "too large"
     TOO_SMALL = "side too small"
     NO_CAPTION = "no caption"
     BAD_CAPTION = "caption is not Unicode text"
@@ -117,8 +117,10 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """The picture in sRGB, transparency kept; as it is, where its profile is missing, damaged or of another kind."""
     if not profile:
         return image
-    if image.mode not in {"L", "RGB", "CMYK"}:
-        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+    elif image.mode not in {"L", "RGB", "CMYK"}:
+        image = image.convert("RGB")
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
         mode = "RGBA" if image.mode == "RGBA" else "RGB"

@@ -15,7 +15,8 @@ from torch import Tensor
 from pinxit.config import Config
 from pinxit.diffusion.config import ProcessConfig
 from pinxit.errors import CheckpointError
-from pinxit.models.config import NullKind, TransformerConfig
+from pinxit.generate.config import SamplingConfig
+from pinxit.models.config import AutoencoderConfig, NullKind, TextConfig, TransformerConfig
 from pinxit.models.identity import AutoencoderIdentity, TextIdentity
 from pinxit.models.null import NullCondition
 from pinxit.models.transformer import Transformer
@@ -32,6 +33,13 @@ class Licence(Config):
     note: str = ""
 
 
+class Encoders(Config):
+    """Where the encoders of a model were found when it was trained."""
+
+    autoencoder: AutoencoderConfig
+    text: TextConfig
+
+
 class ModelCard(Config):
     """What a set of weights belongs with; loaded with another encoder it would draw noise, so it is refused."""
 
@@ -42,6 +50,8 @@ class ModelCard(Config):
     autoencoder: AutoencoderIdentity
     text: TextIdentity
     null: NullKind
+    encoders: Encoders
+    sampling: SamplingConfig = SamplingConfig()
     resolution: int = Field(description="side of the nominal square in pixels")
     styles: tuple[str, ...] = ()
     seen: int = Field(0, description="pictures seen in training")

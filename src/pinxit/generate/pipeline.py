@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import batched
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +65,13 @@ class Pipeline:
         height, width = self._latent_size(size or (self.card.resolution, self.card.resolution))
         null = self.null if not negative else NullCondition("empty", self.text.encode([negative])[0])
         shape = (self.card.network.channels, height, width)
-        for pairs in batched(zip(prompts, seeds, strict=True), settings.batch):
+        wanted = list(zip(prompts, seeds, strict=True))
+        for first in range(0, len(wanted), settings.batch):
+            pairs = wanted[first : first + settings.batch]
             conditional = self.bind(self.text.encode([prompt for prompt, _ in pairs]), (height, width))
             unconditional = self.bind([null.states] * len(pairs), (height, width))
             chosen = [seed for _, seed in pairs]
-            latent = sample(conditional, unconditional, self.process, settings, shape, chosen)
+            latent = sample(conditional, unconditional, self.process, settings, shape=shape, seeds=chosen)
             for (prompt, seed), picture in zip(pairs, to_pictures(self.autoencoder.decode(latent)), strict=True):
                 yield Drawing(picture, prompt, seed)
 
@@ -98,7 +99,9 @@ def to_pictures(pixels: Float[Tensor, "b 3 H W"]) -> list[Pixels]:
     return list(rearrange(scaled, "b c h w -> b h w c").numpy())
 
 
-def save_png(drawing: Drawing, file: Path, settings: SamplingConfig, negative: str, card: ModelCard, sha: str) -> None:
+def save_png(
+    drawing: Drawing, file: Path, settings: SamplingConfig, negative: str = "", *, card: ModelCard, sha: str
+) -> None:
     """A PNG whose text chunk `parameters` holds prompt and settings in the form that other tools of the field read."""
     height, width, _ = drawing.picture.shape
     lines = [drawing.prompt]

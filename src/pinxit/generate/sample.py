@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from pinxit.diffusion.guidance import guided
@@ -27,9 +27,14 @@ def denoiser(predict: Predict, process: Process) -> Denoise:
 
 @torch.no_grad()
 def sample(
-    conditional: Predict, null: Predict, process: Process, settings: SamplingConfig, shape: tuple[int, int, int],
+    conditional: Predict,
+    null: Predict,
+    process: Process,
+    settings: SamplingConfig,
+    *,
+    shape: tuple[int, int, int],
     seeds: Sequence[int],
-) -> Latent:  # fmt: skip
+) -> Latent:
     """One clean latent a seed; each picture's noise comes from its own seed, whatever the batch."""
     streams = [Draws(seed, (0,)) for seed in seeds]
 

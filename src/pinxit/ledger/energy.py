@@ -7,9 +7,10 @@ make it send data, and adds guessed watts to counted joules in one sum. Its read
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal, Protocol
+from typing import Literal
 
 from pinxit.ledger.config import MeterConfig
 
@@ -17,40 +18,31 @@ Source = Literal["measured", "estimated"]
 JOULES_PER_KWH = 3.6e6
 
 
-class Counter(Protocol):
-    """A codecarbon reader of one kind of hardware; gives power and the energy since the last reading."""
-
-    def start(self) -> None:
-        """The next reading counts from now."""
-        ...
-
-    def measure_power_and_energy(self, last_duration: float) -> tuple[object, "KilowattHours"]:
-        """Power now, and the energy of the last `last_duration` seconds."""
-        ...
-
-
-class KilowattHours(Protocol):
-    """codecarbon's quantity of energy."""
-
-    kWh: float  # noqa: N815  (codecarbon's name)
+Counter = Callable[[float], float]  # seconds since the last reading -> joules since then
 
 
 def open_counters() -> dict[str, Counter]:
     """The counters that can be read here, under what they count: "processor" packages, "accelerator" boards."""
     if find_spec("codecarbon") is None:
         return {}
-    logging.getLogger("codecarbon").disabled = True  # its level is reset on import; `disabled` stays
+    logging.getLogger("codecarbon").disabled = True  # its level is set again on import; this stays
     from codecarbon.core import cpu, gpu
     from codecarbon.core.config import normalize_gpu_ids
     from codecarbon.external.hardware import CPU, GPU
 
-    counters: dict[str, Counter] = {}
+    readers = {}
     if cpu.is_rapl_available():
-        counters["processor"] = CPU.from_utils(".", "intel_rapl", model="", tdp=0)
+        readers["processor"] = CPU.from_utils(".", "intel_rapl", model="", tdp=0)
     if gpu.is_nvidia_system() or gpu.is_rocm_system():
         visible = os.environ.get("CUDA_VISIBLE_DEVICES") or os.environ.get("ROCR_VISIBLE_DEVICES")
-        counters["accelerator"] = GPU.from_utils(normalize_gpu_ids(visible))
-    return counters
+        readers["accelerator"] = GPU.from_utils(normalize_gpu_ids(visible))
+    for reader in readers.values():
+        reader.start()
+
+    def counter(part: str) -> Counter:
+        return lambda seconds: float(readers[part].measure_power_and_energy(seconds)[1].kWh) * JOULES_PER_KWH
+
+    return {part: counter(part) for part in readers}
 
 
 def processor_seconds() -> float:
@@ -79,8 +71,6 @@ class Gauge:
         self._config = config
         self._accelerators = accelerators
         self._counters = open_counters()
-        for counter in self._counters.values():
-            counter.start()
         self._clock, self._processor = time.perf_counter(), processor_seconds()
 
     def read(self) -> Joules:
@@ -118,5 +108,4 @@ class Gauge:
         )
 
     def _count(self, part: str, seconds: float) -> Joules:
-        _, energy = self._counters[part].measure_power_and_energy(seconds)
-        return Joules(energy.kWh * JOULES_PER_KWH, "measured", f"{part}: its counter, read by codecarbon")
+        return Joules(self._counters[part](seconds), "measured", f"{part}: its counter, read by codecarbon")

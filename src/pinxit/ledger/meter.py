@@ -1,22 +1,27 @@
-"""The meter: every second of a run is written to one line of `ledger.jsonl`, with what it was spent on."""
+"""The meter: what a run spends, in lines of `ledger.jsonl`, each with the stage and phase that it was spent on."""
 
 import os
 import platform
 import resource
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
+
+from pydantic import ValidationError
 
 from pinxit.config import Config
 from pinxit.errors import DataError
 from pinxit.ledger.config import MeterConfig
-from pinxit.ledger.energy import Gauge, Joules, Source
+from pinxit.ledger.energy import Gauge, Source
 from pinxit.log import append_line, read_lines
 
 LEDGER = "ledger.jsonl"
 TRAIN = "train"  # the phase whose pictures are the run's pictures
-READ_EVERY = 60.0  # seconds between two readings of the energy counters within a lap
+WRITE_EVERY = 60.0  # seconds, less than any energy counter takes to overflow
 
 
 class Hardware(Config):
@@ -51,39 +56,62 @@ class Line(Config):
 
 
 class Meter:
-    """A lap counter: each lap takes all that was spent and counted since the last one, so nothing is billed twice.
+    """Writes what is spent within `stage` to the ledger, every minute and at the end, whatever the end.
 
     Lines are appended, and stay when a run is interrupted and resumed: work that is done again is paid again.
     """
 
-    def __init__(self, folder: Path, config: MeterConfig) -> None:
+    def __init__(self, folder: Path, config: MeterConfig | None = None) -> None:
         self.file = folder / LEDGER
         self.hardware = find_hardware()
-        self._gauge = Gauge(config, len(self.hardware.accelerators))
-        self._lap_start = self._last_reading = time.perf_counter()
-        self._clear()
+        self._gauge = Gauge(config or MeterConfig(), len(self.hardware.accelerators))
+        self._work: tuple[str, str] | None = None  # stage and phase that time is spent on now
+        self._waited_before = 0.0
+        self._restart()
 
-    def count(self, pictures: int = 0, bytes_read: int = 0, waited: float = 0.0) -> None:
-        """The current lap has so many more pictures, bytes read, and seconds waited for data."""
+    @contextmanager
+    def stage(self, name: str, phase: str = TRAIN) -> Iterator[Self]:
+        """Time within is spent on this phase of this stage; one within another takes its time out of the outer one."""
+        outer = self._switch((name, phase))
+        try:
+            yield self
+        finally:
+            self._switch(outer)
+
+    def note(self, pictures: int = 0, bytes_read: int = 0, waited: float | None = None) -> None:
+        """So many more pictures were done and bytes read; `waited` is all that the loader has waited since it opened.
+
+        To be called at least once a minute, or the energy counters may overflow unseen.
+        """
         self._pictures += pictures
         self._bytes += bytes_read
-        self._waited += waited
-        if time.perf_counter() - self._last_reading > READ_EVERY:
-            self._read()
+        if waited is not None:  # a loader that shows less than before is a new one
+            self._waited += waited - self._waited_before if waited >= self._waited_before else waited
+            self._waited_before = waited
+        if self._work and time.perf_counter() - self._start > WRITE_EVERY:
+            self._write(*self._work)
 
-    def lap(self, stage: str, phase: str) -> Line:
-        """All since the last lap was spent on this phase of this stage, and is on disk; the next lap has begun."""
-        joules = self._read()
-        now = self._last_reading
+    def _switch(self, work: tuple[str, str] | None) -> tuple[str, str] | None:
+        """What was spent until now is on the ledger, if on any work; from now on it is spent on `work`."""
+        if self._work:
+            self._write(*self._work)
+        else:
+            self._gauge.read()
+            self._restart()
+        before, self._work = self._work, work
+        return before
+
+    def _write(self, stage: str, phase: str) -> None:
+        joules = self._gauge.read()
         line = Line(
             ended=datetime.now(UTC).isoformat(timespec="seconds"),
             stage=stage,
             phase=phase,
             pictures=self._pictures,
-            seconds=now - self._lap_start,
+            seconds=time.perf_counter() - self._start,
             waited=self._waited,
             bytes_read=self._bytes,
-            joules=self._joules,
+            joules=joules.value,
             joules_source=joules.source,
             joules_method=joules.method,
             peak_bytes=peak_memory(),
@@ -91,26 +119,30 @@ class Meter:
             hardware=self.hardware,
         )
         append_line(self.file, line.model_dump())
-        self._lap_start = now
-        self._clear()
-        return line
+        self._restart()
 
-    def _read(self) -> Joules:
-        joules = self._gauge.read()
-        self._joules += joules.value
-        self._last_reading = time.perf_counter()
-        return joules
-
-    def _clear(self) -> None:
-        self._pictures, self._bytes, self._waited, self._joules = 0, 0, 0.0, 0.0
+    def _restart(self) -> None:
+        self._start = time.perf_counter()
+        self._pictures, self._bytes, self._waited = 0, 0, 0.0
 
 
 def read_ledger(folder: Path) -> list[Line]:
     """Every line of a run's ledger; raises DataError where there is none."""
-    rows = read_lines(folder / LEDGER)
+    file = folder / LEDGER
+    rows = read_lines(file)
     if not rows:
-        raise DataError(folder / LEDGER, "there is no bill yet", "name the folder of a run that has taken a step")
-    return [Line.model_validate(row) for row in rows]
+        raise DataError(file, "there is no bill yet", "name the folder of a run that has taken a step")
+    try:
+        return [Line.model_validate(row) for row in rows]
+    except ValidationError as error:
+        raise unreadable(file, error) from error
+
+
+def unreadable(file: Path, error: ValidationError) -> DataError:
+    """What to raise for a file of a run folder that does not hold what it should: its first fault, in one line."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"])) or "it"
+    return DataError(file, f"{place}: {first['msg']}, found {first['input']!r}", "mend or remove the file")
 
 
 def peak_memory() -> int:

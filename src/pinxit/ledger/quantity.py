@@ -1,5 +1,6 @@
 """Quantities in words that a person reads: three digits, a fitting unit."""
 
+import math
 from collections.abc import Sequence
 
 from pinxit.ledger.energy import Source
@@ -31,9 +32,9 @@ def say_grams(grams: float) -> str:
     return _say(grams, ((1e6, "t"), (1e3, "kg"), (1.0, "g"), (1e-3, "mg"), (1e-6, "µg")))
 
 
-def say_bytes(count: float) -> str:
+def say_bytes(count: int) -> str:
     """An amount of data in decimal units."""
-    return _say(count, ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")))
+    return _say(float(count), ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")))
 
 
 def say_dollars(dollars: float) -> str:
@@ -43,7 +44,13 @@ def say_dollars(dollars: float) -> str:
     if dollars >= 1 or dollars == 0:
         return f"${dollars:.2f}"
     cents = 100 * dollars
-    return "< 0.001 ¢" if cents < 0.001 else f"{cents:.1f} ¢" if cents >= 9.95 else f"{cents:.2g} ¢"
+    return "<0.001 ¢" if cents < 0.001 else f"{cents:.1f} ¢" if cents >= 9.95 else f"{cents:.2g} ¢"
+
+
+def say_number(value: float) -> str:
+    """A score with three digits, and at most four after the point."""
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:,.{min(4, max(0, digits))}f}"
 
 
 def say_share(part: float, whole: float) -> str:
@@ -53,7 +60,7 @@ def say_share(part: float, whole: float) -> str:
 
 def mark(said: str, source: Source) -> str:
     """`said`, with a sign before it if it is estimated."""
-    return f"≈ {said}" if source == "estimated" else said
+    return f"≈ {said}" if source == "estimated" and not said.startswith("<") else said
 
 
 def _say(value: float, units: Sequence[tuple[float, str]]) -> str:

@@ -6,10 +6,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pinxit.config import Config
-from pinxit.errors import DataError
 from pinxit.ledger.config import TariffConfig
 from pinxit.ledger.energy import JOULES_PER_KWH, Source
-from pinxit.ledger.meter import TRAIN, Hardware, Line, read_ledger
+from pinxit.ledger.meter import TRAIN, Hardware, Line, read_ledger, unreadable
 from pinxit.ledger.tariff import Tariff, settle
 
 PLAN = "plan.json"
@@ -70,6 +69,7 @@ class Bill(Config):
     tariff: Tariff
     methods: tuple[str, ...]
     hardware: tuple[Hardware, ...]
+    ended: str
     planned: tuple[Planned, ...] = ()
 
     def share(self, pictures: int) -> Item | None:
@@ -114,6 +114,7 @@ def bill(folder: Path, config: TariffConfig | None = None) -> Bill:
         tariff=tariff,
         methods=tuple(dict.fromkeys(line.joules_method for line in lines)),
         hardware=hardware,
+        ended=max(line.ended for line in lines),
         planned=_read_plan(folder / PLAN),
     )
 
@@ -163,4 +164,4 @@ def _read_plan(file: Path) -> tuple[Planned, ...]:
     try:
         return Plan.model_validate_json(file.read_bytes()).stages
     except ValidationError as error:
-        raise DataError(file, f"it is no plan ({error})", "remove it, or plan the recipe again") from error
+        raise unreadable(file, error) from error

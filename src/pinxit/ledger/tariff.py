@@ -98,7 +98,7 @@ def _grid(name: str, grams: float, date: str = "2023", source: str = "Our World 
 
 
 GRIDS: Sequence[Rate] = (
-    _grid("world", 475, "2019", "IEA Global Energy & CO2 Status Report, in codecarbon 3.3"),
+    _grid("world", 475.0, "2019", "IEA Global Energy & CO2 Status Report, in codecarbon 3.3"),
     _grid("CHN", 582.3),
     _grid("DEU", 381.0),
     _grid("FRA", 56.0),

@@ -43,11 +43,11 @@ class Residual(nn.Module):
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Float[Tensor, "b w h w2"]) -> Float[Tensor, "b w h w2"]:
         """The input plus what the two convolutions add."""
-        return x + self.second(F.silu(self.first(F.silu(x))))
+        added: Tensor = self.second(F.silu(self.first(F.silu(x))))
+        return x + added
 
 
 class SmallAutoencoder(nn.Module):

@@ -1,6 +1,6 @@
 """Settings of the networks."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -26,13 +26,13 @@ class TransformerConfig(Config):
     position_scale: float = Field(1.0, gt=0, description="position coordinates are divided by this")
 
     @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
+    def _heads_divide_width(self) -> "TransformerConfig":
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}; change either one")
         return self
 
     @model_validator(mode="after")
-    def _position_divides_width(self) -> Self:
+    def _position_divides_width(self) -> "TransformerConfig":
         if self.width % 4:
             raise ValueError(f"width {self.width} is not a multiple of 4, which the position table needs; change it")
         return self
@@ -65,7 +65,7 @@ class SmallAutoencoderConfig(Config):
     coarse: int = Field(160, gt=0, description="width at an eighth of the picture's side")
     encoder_blocks: tuple[int, int] = Field((1, 2), description="residual blocks, fine and coarse")
     decoder_blocks: tuple[int, int] = Field((2, 3), description="residual blocks, fine and coarse")
-    spread: float = Field(0.05, ge=0, description="deviation of the noise on the latent in training")
+    spread: float = Field(0.03, ge=0, description="deviation of the noise on the latent in training")
 
 
 class SmallCodecConfig(Config):

@@ -46,7 +46,7 @@ def cross_border(before: nn.Module, after: nn.Module, recipe: Recipe) -> None:
 
 
 def begin_stage(
-    recipe: Recipe, index: int, factor: int, classes: int, before: TrainState | None, start: Transformer | None = None
+    recipe: Recipe, index: int, *, factor: int, classes: int, before: TrainState | None, start: Transformer | None = None
 ) -> TrainState:
     """The state at the start of stage `index`: weights and average carried over the border, all else anew."""
     stage = list(recipe.stages.values())[index]
@@ -72,4 +72,4 @@ def objective_for(
     if isinstance(model, DiT):
         return ClassToImage(model, process, stage.dropout)
     assert isinstance(model, Transformer)
-    return TextToImage(model, process, null, stage.dropout)
+    return TextToImage(model, process, stage.dropout, null)

@@ -90,7 +90,7 @@ class Recipe(Config):
             raise ValueError("a stage that teaches classes follows another stage; it can only be the first one")
         if self.start and taught[0] == "class":
             raise ValueError(
-                "start names weights of a text-to-image model, but the first stage teaches classes; drop either one"
+                "start names text-to-image weights, but the first stage teaches classes; drop either"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""Checkpoints: all of a state in one folder, written under a temporary name and renamed; complete when it holds `done`."""
+"""Checkpoints: a whole state in one folder, written under a temporary name and renamed; complete with its `done`."""
 
 import json
 import os

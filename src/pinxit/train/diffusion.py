@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pinxit.data.kind import Batch
-from pinxit.diffusion.process import Process
+from pinxit.diffusion.process import Latent, Process
 from pinxit.models.dit import DiT
 from pinxit.models.null import NullCondition
 from pinxit.models.transformer import Transformer
@@ -16,53 +16,26 @@ from pinxit.train.objective import Loss
 from pinxit.train.state import TrainState
 
 
-def noised(
-    batch: Batch, draws: Draws, process: Process
-) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"], Float[Tensor, "b"]]:
-    """Clean latents drawn from their posterior, noise, and times; all picture by picture."""
-    shape = batch.mean.shape[1:]
-    clean = batch.mean + batch.std * draws.normal("posterior", shape)
-    return clean, draws.normal("noise", shape), process.draw_time(draws.uniform("time"))
+class DiffusionObjective:
+    """The mean over pictures of a process's loss; what the network is told besides is the children's."""
 
-
-class TextToImage:
-    """The transformer learns to denoise latents given captions; a share of captions is the null condition."""
-
-    def __init__(self, network: Transformer, process: Process, null: NullCondition, dropout: float) -> None:
-        self.network, self.process, self.null, self.dropout = network, process, null, dropout
-        self.trained: Mapping[str, nn.Parameter] = dict(network.named_parameters())
-
-    def each(self, network: nn.Module, batch: Batch, draws: Draws) -> Float[Tensor, "b"]:
-        """The loss of every picture under `network`, the one trained or its average."""
-        clean, eps, time = noised(batch, draws, self.process)
-        dropped = draws.uniform("dropout") < self.dropout
-        caption, keep = self.null.replace(batch.caption, batch.keep, dropped)
-        known = {"size": batch.size, "aspect": batch.aspect} if self.network.config.conditions else {}
-        output = network(self.process.add_noise(clean, eps, time), time, caption, keep, **known)
-        return self.process.loss(output, clean, eps, time)
-
-    def loss(self, batch: Batch, draws: Draws, state: TrainState) -> Loss:
-        """The sum over pictures."""
-        each = self.each(self.network, batch, draws)
-        return Loss(each.sum(), len(each))
-
-    def after_step(self, state: TrainState) -> None:
-        """Nothing else moves."""
-
-
-class ClassToImage:
-    """The DiT learns to denoise latents given a class; a share of classes is the null row."""
-
-    def __init__(self, network: DiT, process: Process, dropout: float) -> None:
+    def __init__(self, network: nn.Module, process: Process, dropout: float) -> None:
         self.network, self.process, self.dropout = network, process, dropout
         self.trained: Mapping[str, nn.Parameter] = dict(network.named_parameters())
 
+    def output(
+        self, network: nn.Module, x_t: Latent, time: Float[Tensor, "b"], batch: Batch, dropped: Bool[Tensor, "b"]
+    ) -> Float[Tensor, "b c2 h w"]:
+        """What `network` says of the noised latents; where `dropped`, without their condition."""
+        raise NotImplementedError
+
     def each(self, network: nn.Module, batch: Batch, draws: Draws) -> Float[Tensor, "b"]:
-        """The loss of every picture under `network`, the one trained or its average."""
-        clean, eps, time = noised(batch, draws, self.process)
+        """The loss of every picture under `network`: the one trained, or its average."""
+        shape = batch.mean.shape[1:]
+        clean = batch.mean + batch.std * draws.normal("posterior", shape)
+        eps, time = draws.normal("noise", shape), self.process.draw_time(draws.uniform("time"))
         dropped = draws.uniform("dropout") < self.dropout
-        label = torch.where(dropped, self.network.classes, batch.label)
-        output = network(self.process.add_noise(clean, eps, time), time, label)
+        output = self.output(network, self.process.add_noise(clean, eps, time), time, batch, dropped)
         return self.process.loss(output, clean, eps, time)
 
     def loss(self, batch: Batch, draws: Draws, state: TrainState) -> Loss:
@@ -72,3 +45,35 @@ class ClassToImage:
 
     def after_step(self, state: TrainState) -> None:
         """Nothing else moves."""
+
+
+class TextToImage(DiffusionObjective):
+    """The transformer learns to denoise latents given captions; a share of captions is the null condition."""
+
+    def __init__(self, network: Transformer, process: Process, dropout: float, null: NullCondition) -> None:
+        super().__init__(network, process, dropout)
+        self.null, self.knows_size = null, network.config.conditions
+
+    def output(
+        self, network: nn.Module, x_t: Latent, time: Float[Tensor, "b"], batch: Batch, dropped: Bool[Tensor, "b"]
+    ) -> Float[Tensor, "b c2 h w"]:
+        """What `network` says given the captions."""
+        caption, keep = self.null.replace(batch.caption, batch.keep, dropped)
+        known = (batch.size, batch.aspect) if self.knows_size else ()
+        output: Tensor = network(x_t, time, caption, keep, *known)
+        return output
+
+
+class ClassToImage(DiffusionObjective):
+    """The DiT learns to denoise latents given a class; a share of classes is the null row."""
+
+    def __init__(self, network: DiT, process: Process, dropout: float) -> None:
+        super().__init__(network, process, dropout)
+        self.classes = network.classes
+
+    def output(
+        self, network: nn.Module, x_t: Latent, time: Float[Tensor, "b"], batch: Batch, dropped: Bool[Tensor, "b"]
+    ) -> Float[Tensor, "b c2 h w"]:
+        """What `network` says given the classes."""
+        output: Tensor = network(x_t, time, torch.where(dropped, self.classes, batch.label))
+        return output

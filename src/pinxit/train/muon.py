@@ -21,7 +21,8 @@ def orthogonalise(matrix: Float[Tensor, "m n"], steps: int = 5) -> Float[Tensor,
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if matrix.shape[0] > matrix.shape[1] else x
+    back: Tensor = x.T if matrix.shape[0] > matrix.shape[1] else x
+    return back
 
 
 class Muon(torch.optim.Optimizer):

@@ -85,5 +85,5 @@ class Run(Generic[B]):
             f"step at {self.state.seen} pictures seen",
             f"loss {values}, gradient norm {norm} on the pictures {', '.join(keys[:16])}"
             + (f" and {len(keys) - 16} more" if len(keys) > 16 else ""),
-            f"the last good checkpoint is {self.last_good()}: lower the learning rate or look at these pictures, then resume",
+            f"the last good checkpoint is {self.last_good()}: lower the rate or look at these pictures, then resume",
         )

@@ -1,0 +1,86 @@
+"""`pinxit generate PROMPT ...`: words to pictures.
+
+pinxit generate "a 3D fire engine beside an owl on a light blue background"
+pinxit generate "one" "two" --seed 3 --out DIR
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from tyro.conf import Positional
+
+from pinxit.cli.parse import parse
+from pinxit.config import Config
+from pinxit.errors import ConfigError
+from pinxit.generate.config import SamplingConfig, Solver
+from pinxit.log import Bar, console
+
+
+class Arguments(Config):
+    """Draws one picture a prompt: `000.png`, `001.png`, ... with prompt, seed and settings inside.
+
+    Example: pinxit generate "a 3D owl on a pink background" "a flat kite on a white background" --seed 3 --out drawn
+    """
+
+    words: Positional[tuple[str, ...]] = Field((), description="prompts")
+    prompts: Path | None = Field(None, description="a file with one prompt a line, in place of or after the words")
+    source: Path | None = Field(None, alias="from", description="run folder or model file; none: the shipped model")
+    out: Path = Field(Path("drawn"), description="the folder to write")
+    seed: int = Field(0, ge=0, description="of the first picture; the next ones count on")
+    count: int = Field(1, gt=0, description="pictures a prompt")
+    steps: int | None = Field(None, gt=0, description="none: the model's own")
+    solver: Solver | None = Field(None, description="none: the model's own")
+    guidance: float | None = Field(None, ge=1, description="1.0 is the prompt alone; none: the model's own")
+    size: str | None = Field(None, description="side, or WIDTHxHEIGHT, in pixels; none: the model's own")
+    negative: str = Field("", description="what the pictures should not be")
+
+    model_config = {"populate_by_name": True}
+
+
+def main(verb: str, words: list[str]) -> None:
+    """Draws what the words ask for."""
+    run(parse(Arguments, verb, words))
+
+
+def run(arguments: Arguments) -> None:
+    """Draws, and prints where the pictures are."""
+    prompts = _prompts(arguments)
+    from pinxit.generate.load import load_pipeline
+    from pinxit.generate.pipeline import save_png
+
+    pipeline = load_pipeline(arguments.source)
+    changes = {name: getattr(arguments, name) for name in ("steps", "solver", "guidance")}
+    settings = SamplingConfig.model_validate(
+        pipeline.card.sampling.model_dump() | {name: value for name, value in changes.items() if value is not None}
+    )
+    asked = [prompt for prompt in prompts for _ in range(arguments.count)]
+    seeds = [arguments.seed + index for index in range(len(asked))]
+    drawings = pipeline.draw(asked, seeds, settings, _size(arguments.size), arguments.negative)
+    with Bar("drawing", len(asked)) as bar:
+        for index, drawing in enumerate(drawings):
+            file = arguments.out / f"{index:03d}.png"
+            save_png(drawing, file, settings, arguments.negative, card=pipeline.card, sha=pipeline.sha256)
+            bar.move(index + 1)
+    console.print(f"{len(asked)} pictures in {arguments.out}", highlight=False, soft_wrap=True)
+
+
+def _prompts(arguments: Arguments) -> list[str]:
+    prompts = list(arguments.words)
+    if arguments.prompts is not None:
+        if not arguments.prompts.is_file():
+            raise ConfigError("prompts", str(arguments.prompts), "there is no such file", "name one with a prompt a line")
+        lines = arguments.prompts.read_text(encoding="utf-8").splitlines()
+        prompts += [line.strip() for line in lines if line.strip()]
+    if not prompts:
+        raise ConfigError("words", prompts, "there is nothing to draw", 'give a prompt, such as "a 3D owl"')
+    return prompts
+
+
+def _size(said: str | None) -> tuple[int, int] | None:
+    """Height and width of what was said: a side, or WIDTHxHEIGHT."""
+    if said is None:
+        return None
+    sides = said.lower().split("x")
+    if len(sides) > 2 or not all(side.isdigit() for side in sides):
+        raise ConfigError("size", said, "it is neither a side nor WIDTHxHEIGHT", "say 64 or 96x64")
+    return int(sides[-1]), int(sides[0])

@@ -1,0 +1,135 @@
+"""Cache -> Batch: a stream that is a function of the seed and the examples seen, so that it can start anywhere."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from math import ceil
+
+import torch
+
+from pinxit.data.cache import Cache, Row
+from pinxit.data.kind import Batch
+from pinxit.errors import DataError
+from pinxit.models.null import stack_captions
+from pinxit.rng import numpy_at
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an epoch is cut into batches: every picture is used, short buckets repeat pictures of their own.
+
+    Each bucket gives ceil(pictures / batch) batches; what the last one lacks is filled from the bucket's own order.
+    """
+
+    batch: int
+    buckets: tuple[tuple[tuple[int, int], tuple[int, ...]], ...]  # latent height and width, places in the cache
+
+    @property
+    def batches(self) -> int:
+        """Batches of an epoch."""
+        return sum(ceil(len(places) / self.batch) for _, places in self.buckets)
+
+    def epoch(self, seed: int, number: int) -> list[list[int]]:
+        """The batches of one epoch in their order, as places in the cache."""
+        parts: list[list[int]] = []
+        for index, (_, places) in enumerate(self.buckets):
+            order = [places[i] for i in numpy_at(seed, f"epoch/{number}/{index}").permutation(len(places))]
+            wanted = ceil(len(order) / self.batch) * self.batch
+            filled = [order[i % len(order)] for i in range(wanted)]
+            parts += [filled[first : first + self.batch] for first in range(0, wanted, self.batch)]
+        return [parts[i] for i in numpy_at(seed, f"epoch/{number}").permutation(len(parts))]
+
+    def table(self) -> list[dict[str, object]]:
+        """For each bucket: its size, its pictures, and how often one is seen in an epoch on average."""
+        return [
+            {
+                "latent": f"{width}x{height}",
+                "pictures": len(places),
+                "repeat": round(ceil(len(places) / self.batch) * self.batch / len(places), 2),
+            }
+            for (height, width), places in self.buckets
+        ]
+
+
+def plan(cache: Cache, batch: int, places: Sequence[int] | None = None) -> Plan:
+    """The plan of a cache, or of some places of it; DataError if there is no picture."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for place in range(len(cache)) if places is None else places:
+        _, height, width = cache.shapes[place]
+        groups.setdefault((height, width), []).append(place)
+    if not groups:
+        raise DataError(cache.folder, "it has no picture to train on", "import more, or hold fewer out")
+    return Plan(batch, tuple((size, tuple(group)) for size, group in sorted(groups.items())))
+
+
+def make_batch(cache: Cache, places: Sequence[int], first: int, seed: int) -> Batch:
+    """Pictures of one bucket as a Batch whose first stands at place `first` of the run; captions by their weights."""
+    rows = [cache[place] for place in places]
+    captions = [cache.caption(choose(row, seed, first + i)) for i, row in enumerate(rows)]
+    caption, keep = stack_captions(captions)
+    sizes = torch.tensor([row.size for row in rows], dtype=torch.float32)
+    mean = torch.stack([row.mean for row in rows])
+    return Batch(
+        mean=mean,
+        std=torch.stack([row.std for row in rows]),
+        caption=caption,
+        keep=keep,
+        size=sizes,
+        aspect=torch.full((len(rows),), mean.shape[2] / mean.shape[3]),
+        label=torch.tensor([row.label for row in rows]),
+        position=tuple(range(first, first + len(rows))),
+        keys=tuple(row.key for row in rows),
+    )
+
+
+def choose(row: Row, seed: int, position: int) -> str:
+    """The caption of a picture at one place of the run, by the captions' weights."""
+    if len(row.hashes) == 1:
+        return row.hashes[0]
+    rng = numpy_at(seed, f"{position}/caption")
+    total = sum(row.weights)
+    return row.hashes[rng.choice(len(row.hashes), p=[weight / total for weight in row.weights])]
+
+
+class CacheLoader:
+    """Steps of batches, one ahead in a thread; `waited` is how long the loop stood still for them, in seconds."""
+
+    def __init__(
+        self, cache: Cache, how: Plan, seed: int, *, accumulation: int = 1, started: int = 0
+    ) -> None:
+        self.cache, self.plan, self.seed = cache, how, seed
+        self.accumulation, self.started = accumulation, started
+        self.waited = 0.0
+        self._epoch: tuple[int, list[list[int]]] = (-1, [])
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._ahead: tuple[int, Future[list[Batch]]] | None = None
+
+    def next_step(self, seen: int) -> list[Batch]:
+        """The micro-batches of the step that starts when `seen` examples of the run were seen."""
+        begun = time.perf_counter()
+        if self._ahead is None or self._ahead[0] != seen:
+            self._ahead = (seen, self._pool.submit(self.step_at, seen))
+        batches = self._ahead[1].result()
+        self.waited += time.perf_counter() - begun
+        after = seen + self.plan.batch
+        self._ahead = (after, self._pool.submit(self.step_at, after))
+        return batches
+
+    def step_at(self, seen: int) -> list[Batch]:
+        """The same, made now; nothing but the arguments decides what comes out."""
+        number, index = divmod((seen - self.started) // self.plan.batch, self.plan.batches)
+        if self._epoch[0] != number:
+            self._epoch = (number, self.plan.epoch(self.seed, number))
+        places = self._epoch[1][index]
+        size = self.plan.batch // self.accumulation
+        return [
+            make_batch(self.cache, places[first : first + size], seen + first, self.seed)
+            for first in range(0, self.plan.batch, size)
+        ]
+
+    def close(self) -> None:
+        """The thread has ended."""
+        self._pool.shutdown(cancel_futures=True)
+
+

@@ -1,0 +1,46 @@
+"""Flow matching: the straight path from noise to data, its velocity learned (Liu et al. 2022; Esser et al. 2024)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pinxit.diffusion.config import FlowConfig
+from pinxit.diffusion.process import Latent, Level, Prediction
+
+
+def shifted(time: Float[Tensor, "b"], shift: float) -> Float[Tensor, "b"]:
+    """Time in [0, 1] moved towards noise: t' = s t / (1 + (s - 1) t) (Esser et al. 2024, eq. 23)."""
+    return shift * time / (1 + (shift - 1) * time)
+
+
+class Flow:
+    """x_t = (1 - t) clean + t eps; the network predicts the velocity eps - clean; it is told 1000 t."""
+
+    outputs = 1
+
+    def __init__(self, config: FlowConfig) -> None:
+        self.config = config
+
+    def draw_time(self, uniform: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
+        """Logit-normal times, shifted, 0 to 1000: the normal quantile of the uniform draw through a sigmoid."""
+        within = uniform.clamp(1e-6, 1 - 1e-6)
+        normal = torch.special.ndtri(within)
+        return 1000 * shifted(torch.sigmoid(self.config.time_mean + self.config.time_spread * normal), self.config.shift)
+
+    def add_noise(self, clean: Latent, eps: Latent, time: Float[Tensor, "b"]) -> Latent:
+        """x_t of every picture at its own time."""
+        t = (time / 1000)[:, None, None, None]
+        return (1 - t) * clean + t * eps
+
+    def loss(self, output: Latent, clean: Latent, eps: Latent, time: Float[Tensor, "b"]) -> Float[Tensor, "b"]:  # noqa: ARG002
+        """Mean squared error of the velocity, a picture (Esser et al. 2024, eq. 12)."""
+        return (output - (eps - clean)).square().mean((1, 2, 3))
+
+    def predict(self, output: Latent, x_t: Latent, level: Level) -> Prediction:
+        """clean = x_t - t velocity."""
+        return Prediction(x_t - level.sigma * output)
+
+    def levels(self, steps: int) -> list[Level]:
+        """Equal steps in time from 1 to 0, shifted as in training."""
+        times = shifted(torch.linspace(1, 0, steps + 1, dtype=torch.float64), self.config.shift).tolist()
+        return [Level(alpha=1 - t, sigma=t, time=1000 * t) for t in times]

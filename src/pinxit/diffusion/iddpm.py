@@ -1,0 +1,105 @@
+"""iDDPM: discrete noise, eps prediction, a learned variance (Nichol and Dhariwal 2021), as PixArt-α trains it."""
+
+from math import log
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pinxit.diffusion.config import IDDPMConfig
+from pinxit.diffusion.process import Latent, Level, Prediction
+from pinxit.diffusion.schedule import alpha_bars, linear_betas, posterior_variances, respaced, uniform_times
+
+
+class IDDPM:
+    """x_t = sqrt(bar) clean + sqrt(1 - bar) eps; the network predicts eps and where between its bounds the variance is."""
+
+    outputs = 2
+
+    def __init__(self, config: IDDPMConfig) -> None:
+        self.config = config
+        betas = linear_betas(config.steps, config.beta_first, config.beta_last)
+        self.bars = alpha_bars(betas)
+        before = np.append(1.0, self.bars[:-1])
+        self._clean_weight = torch.from_numpy(betas * np.sqrt(before) / (1 - self.bars))
+        self._noisy_weight = torch.from_numpy((1 - before) * np.sqrt(1 - betas) / (1 - self.bars))
+        lower, upper = posterior_variances(self.bars)
+        self._lower, self._upper = torch.from_numpy(lower), torch.from_numpy(upper)
+        self._alpha, self._sigma = torch.from_numpy(np.sqrt(self.bars)), torch.from_numpy(np.sqrt(1 - self.bars))
+
+    def draw_time(self, uniform: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
+        """Whole times, each of 0 to steps - 1 equally likely."""
+        return (uniform * self.config.steps).floor().clamp_max(self.config.steps - 1)
+
+    def add_noise(self, clean: Latent, eps: Latent, time: Float[Tensor, "b"]) -> Latent:
+        """x_t of every picture at its own time."""
+        return _at(self._alpha, time, clean) * clean + _at(self._sigma, time, clean) * eps
+
+    def loss(
+        self, output: Float[Tensor, "b c2 h w"], clean: Latent, eps: Latent, time: Float[Tensor, "b"]
+    ) -> Float[Tensor, "b"]:
+        """Mean squared error of eps plus the variational bound in bits a dimension, a picture.
+
+        The bound trains the variance alone: eps is detached in it (Nichol and Dhariwal 2021, eq. 16, weight 1).
+        """
+        said, _ = output.chunk(2, 1)
+        bound = self.bound(torch.cat([said.detach(), output.chunk(2, 1)[1]], 1), clean, eps, time)
+        return (said - eps).square().mean((1, 2, 3)) + bound
+
+    def bound(
+        self, output: Float[Tensor, "b c2 h w"], clean: Latent, eps: Latent, time: Float[Tensor, "b"]
+    ) -> Float[Tensor, "b"]:
+        """The term of the variational bound at each picture's time, in bits a dimension (Ho et al. 2020, eq. 5)."""
+        x_t = self.add_noise(clean, eps, time)
+        said, between = output.chunk(2, 1)
+        lower, upper = _at(self._lower, time, clean), _at(self._upper, time, clean)
+        said_log = lower + (between + 1) / 2 * (upper - lower)
+        said_clean = (x_t - _at(self._sigma, time, clean) * said) / _at(self._alpha, time, clean)
+        true_mean, said_mean = (self._posterior_mean(start, x_t, time) for start in (clean, said_clean))
+        divergence = _normal_kl(true_mean, lower, said_mean, said_log)
+        likelihood = -_discretised_log_likelihood(clean, said_mean, 0.5 * said_log)
+        nats = torch.where(time[:, None, None, None] == 0, likelihood, divergence)
+        return nats.mean((1, 2, 3)) / log(2)
+
+    def predict(self, output: Float[Tensor, "b c2 h w"], x_t: Latent, level: Level) -> Prediction:
+        """The clean latent and the log variance of the step that this level begins."""
+        eps, between = output.chunk(2, 1)
+        clean = (x_t - level.sigma * eps) / level.alpha
+        if level.log_variance is None:
+            return Prediction(clean)
+        lower, upper = level.log_variance
+        return Prediction(clean, lower + (between + 1) / 2 * (upper - lower))
+
+    def levels(self, steps: int) -> list[Level]:
+        """`steps` levels with equal steps in time, and the clean one."""
+        return respaced(self.bars, uniform_times(steps, self.config.steps))
+
+    def _posterior_mean(self, clean: Latent, x_t: Latent, time: Float[Tensor, "b"]) -> Latent:
+        """The mean of q(x before | x_t, clean) (Ho et al. 2020, eq. 7)."""
+        return _at(self._clean_weight, time, clean) * clean + _at(self._noisy_weight, time, clean) * x_t
+
+
+def _at(table: Float[Tensor, "steps"], time: Float[Tensor, "b"], like: Latent) -> Float[Tensor, "b 1 1 1"]:
+    return table.to(like)[time.long()][:, None, None, None]
+
+
+def _normal_kl(mean1: Tensor, log1: Tensor, mean2: Tensor, log2: Tensor) -> Tensor:
+    """KL of two normals in nats, by mean and log variance."""
+    return 0.5 * (log2 - log1 - 1 + torch.exp(log1 - log2) + (mean1 - mean2).square() * torch.exp(-log2))
+
+
+def _discretised_log_likelihood(x: Tensor, mean: Tensor, log_deviation: Tensor) -> Tensor:
+    """The log probability of values on 255 steps over [-1, 1] under a normal (Ho et al. 2020, eq. 13).
+
+    The normal's distribution function is the tanh approximation that the published training uses.
+    """
+    inverse = torch.exp(-log_deviation)
+    above, below = _cdf((x - mean + 1 / 255) * inverse), _cdf((x - mean - 1 / 255) * inverse)
+    middle = (above - below).clamp_min(1e-12).log()
+    edges = torch.where(x > 0.999, (1 - below).clamp_min(1e-12).log(), middle)
+    return torch.where(x < -0.999, above.clamp_min(1e-12).log(), edges)
+
+
+def _cdf(x: Tensor) -> Tensor:
+    return 0.5 * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)))

@@ -1,0 +1,23 @@
+"""The solvers by name."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from pinxit.diffusion.process import Denoise, Latent, Level, Noise
+from pinxit.diffusion.solver.ancestral import ancestral
+from pinxit.diffusion.solver.ddim import ddim
+from pinxit.diffusion.solver.dpm import dpm
+from pinxit.diffusion.solver.euler import euler
+
+DETERMINISTIC: Mapping[str, Callable[[Denoise, Latent, Sequence[Level]], Latent]] = {
+    "ddim": ddim,
+    "dpm": dpm,
+    "euler": euler,
+}
+STOCHASTIC: Mapping[str, Callable[[Denoise, Latent, Sequence[Level], Noise], Latent]] = {"ancestral": ancestral}
+
+
+def solve(name: str, denoise: Denoise, x_t: Latent, levels: Sequence[Level], noise: Noise) -> Latent:
+    """The clean latent by the solver of that name; deterministic ones leave `noise` alone."""
+    if name in DETERMINISTIC:
+        return DETERMINISTIC[name](denoise, x_t, levels)
+    return STOCHASTIC[name](denoise, x_t, levels, noise)

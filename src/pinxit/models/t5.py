@@ -1,0 +1,64 @@
+"""T5 as a text encoder, from a folder: what PixArt-α reads its captions with (T5 v1.1 XXL there)."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from transformers import T5EncoderModel, T5Tokenizer
+
+from pinxit.errors import CheckpointError, MissingExtra
+from pinxit.models.config import T5Config
+from pinxit.models.identity import TextIdentity, hash_files
+from pinxit.models.token_encoder import TokenEncoder
+
+WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "pytorch_model.bin", "pytorch_model-*-of-*.bin")
+
+
+def load_t5(config: T5Config) -> TokenEncoder:
+    """The encoder half of the T5 in `config.folder` in float32, with the tokenizer that lies beside it."""
+    folder = Path(config.folder)
+    _check(folder)
+    model, report = T5EncoderModel.from_pretrained(
+        folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+    )
+    if report["missing_keys"]:
+        raise CheckpointError(
+            folder, f"its weights lack {sorted(report['missing_keys'])}", "name a folder with a whole T5 encoder"
+        )
+    model.eval().requires_grad_(False)
+
+    def network(ids: Int[Tensor, "b l"], keep: Bool[Tensor, "b l"]) -> Float[Tensor, "b l f"]:
+        states: Tensor = model(input_ids=ids, attention_mask=keep).last_hidden_state
+        return states
+
+    identity = TextIdentity(
+        kind="t5",
+        sha256=hash_files(find_weights(folder)),
+        width=model.config.d_model,
+        length=config.length,
+        cleaning=config.cleaning,
+    )
+    tokenizer = T5Tokenizer.from_pretrained(folder, local_files_only=True)
+    return TokenEncoder(identity, tokenizer.backend_tokenizer, network)
+
+
+def find_weights(folder: Path) -> list[Path]:
+    """The weight files that are read from the folder, in order: safetensors before older ones, whole before split."""
+    return next((files for pattern in WEIGHTS if (files := sorted(folder.glob(pattern)))), [])
+
+
+def _check(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(folder, "no config.json there", "name the folder of a T5 in transformers' form")
+    if not find_weights(folder):
+        raise CheckpointError(folder, f"no weights there ({', '.join(WEIGHTS)})", "put the T5's weights there")
+    if (folder / "tokenizer.json").is_file():
+        return
+    if not (folder / "spiece.model").is_file():
+        raise CheckpointError(
+            folder, "no tokenizer there", "copy tokenizer.json or spiece.model of the same T5 beside config.json"
+        )
+    if find_spec("sentencepiece") is None:
+        raise MissingExtra("reading spiece.model", "sentencepiece", "pip install sentencepiece protobuf")

@@ -1,0 +1,43 @@
+"""Text to the states that the denoiser reads: the TextEncoder protocol, and the encoder that a recipe names."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from pinxit.models.config import T5Config, TextConfig
+from pinxit.models.identity import TextIdentity
+from pinxit.models.minilm import load_minilm
+
+
+@runtime_checkable  # the tests check signatures at run time
+class TextEncoder(Protocol):
+    """A frozen encoder of captions; a caption's states do not depend on the captions beside it."""
+
+    identity: TextIdentity
+
+    def clean(self, text: str) -> str:
+        """The text as the tokenizer gets it; all other methods clean by themselves."""
+        ...
+
+    def count(self, text: str) -> int:
+        """How many tokens the whole text needs, special ones included."""
+        ...
+
+    def cut(self, text: str) -> str:
+        """The words that `encode` does not see because the text is too long; empty if it sees all."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> list[Float[Tensor, "_ f"]]:
+        """The states of every text's real tokens, at most `identity.length`; the empty text has its special ones."""
+        ...
+
+
+def load_text(config: TextConfig) -> TextEncoder:
+    """The text encoder that a recipe names, frozen, in float32."""
+    if isinstance(config, T5Config):
+        from pinxit.models.t5 import load_t5  # transformers takes seconds to import
+
+        return load_t5(config)
+    return load_minilm(config)

@@ -1,0 +1,105 @@
+"""The stages of a recipe, one after another, in a run folder; may be stopped and started anywhere."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pinxit.errors import CheckpointError
+from pinxit.ledger.meter import Meter
+from pinxit.log import Bar, console, drop_lines_after
+from pinxit.models.transformer import Transformer
+from pinxit.recipes.build import begin_stage, objective_for
+from pinxit.recipes.material import Material, open_material
+from pinxit.recipes.probe import probe
+from pinxit.recipes.recipe import Recipe, StageConfig
+from pinxit.recipes.table import dump_recipe
+from pinxit.train.checkpoint import complete_checkpoints, read_checkpoint, read_place, write_checkpoint
+from pinxit.train.hook import Checkpointer, Every, StepLog, Stopper, follow_average
+from pinxit.train.loop import fit
+from pinxit.train.run import Run
+from pinxit.train.state import TrainState
+
+
+@dataclass(frozen=True)
+class StageEnd:
+    """What is at hand when a stage has ended."""
+
+    recipe: Recipe
+    folder: Path
+    name: str
+    stage: StageConfig
+    state: TrainState
+    material: Material
+
+
+@dataclass
+class Course:
+    """A recipe in its run folder; `after_stage` is called at the end of each stage, before the border is crossed."""
+
+    recipe: Recipe
+    folder: Path
+    start: Transformer | None = None
+    after_stage: Sequence[Callable[[StageEnd], None]] = field(default_factory=list)
+
+    def run(self) -> TrainState:
+        """All stages are done; goes on from the newest checkpoint of the folder, if there is one."""
+        self._claim_folder()
+        saved = complete_checkpoints(self.folder)
+        place = read_place(saved[-1]) if saved else None
+        state: TrainState | None = None
+        with Stopper() as stopper:
+            for index, (name, stage) in enumerate(self.recipe.stages.items()):
+                if place and place["stage"] > index:
+                    continue
+                material = open_material(self.recipe, stage, self.folder)
+                state = begin_stage(
+                    self.recipe, index, factor=material.factor, classes=material.classes, before=state, start=self.start
+                )
+                if place:
+                    read_checkpoint(state, saved[-1])
+                    self._forget_after(state.seen)
+                    place = None
+                else:
+                    write_checkpoint(state, self.folder)  # a border is a checkpoint
+                self._train(name, stage, state, material, stopper)
+        assert state is not None
+        return state
+
+    def _train(self, name: str, stage: StageConfig, state: TrainState, material: Material, stopper: Stopper) -> None:
+        objective = objective_for(self.recipe, stage, state.model, material.null)
+        probes = Every(
+            self.recipe.probe_every,
+            probe(objective, material.probes(), self.folder / "probe.jsonl", name),
+        )
+        with Bar(name, stage.images, state.seen_in_stage) as bar, Meter(self.folder).stage(name) as meter:
+            hooks = [
+                follow_average(stage.batch),
+                StepLog(self.folder / "steps.jsonl", name, bar),
+                lambda _, report: meter.note(pictures=stage.batch, waited=report.waited),
+                probes,
+                Checkpointer(self.folder, stopper, self.recipe.save_every),
+            ]
+            end = state.started + stage.images
+            fit(Run(state, objective, material.loader, end, stage.batch, hooks, self._last_good))
+        write_checkpoint(state, self.folder)
+        for action in self.after_stage:
+            action(StageEnd(self.recipe, self.folder, name, stage, state, material))
+
+    def _claim_folder(self) -> None:
+        file, text = self.folder / "recipe.yaml", dump_recipe(self.recipe)
+        if file.is_file() and file.read_text(encoding="utf-8") != text and complete_checkpoints(self.folder):
+            raise CheckpointError(
+                self.folder, "it holds a run of another recipe", "choose another folder, or go on with its recipe.yaml"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+    def _forget_after(self, seen: int) -> None:
+        """Lines that will be written again are gone, so that no step stands twice."""
+        for file in ("steps.jsonl", "probe.jsonl", "scores.jsonl"):
+            drop_lines_after(self.folder / file, seen)
+
+    def _last_good(self) -> str:
+        saved = complete_checkpoints(self.folder)
+        return str(saved[-1]) if saved else "none"

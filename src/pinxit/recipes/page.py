@@ -1,0 +1,191 @@
+"""The page of a run: one file that opens without a network, written from what the run folder holds."""
+
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from PIL import Image
+
+from pinxit.ledger.quantity import say_number
+from pinxit.recipes.chart import Curve, draw
+from pinxit.recipes.markup import Cell, figure, note, picture, picture_file, section, table
+from pinxit.recipes.receipt import costs, facts
+from pinxit.recipes.result import Result, Score, Sheet, read_result
+from pinxit.recipes.sheet import cut, grid
+
+PAGE = "report.html"
+GRID = "grid.png"
+SHOWN = 12  # pictures shown one by one, each with its caption
+COLUMNS = 8  # most seeds in the grid of all stages
+REFERENCES = (
+    ("ceiling.png", "ceiling", "Real pictures through the autoencoder and back: no model on top of it can do better."),
+    ("real.png", "real", "Pictures of the training data."),
+)
+
+
+def write_page(folder: Path, next_commands: Sequence[str] = ()) -> Path:
+    """`report.html` shows the run in `folder`, and `samples/grid.png` its stages; a missing part is said in words.
+
+    Raises DataError for a folder without a recipe, or a file in it that cannot be read.
+    """
+    result = read_result(folder)
+    _write_grid(result)
+    sections = (
+        _drawings(result),
+        _stages(result),
+        _scores(result.scores),
+        _losses(result),
+        costs(result.bill),
+        _works(result),
+        _recipe(result),
+        _next(next_commands),
+    )
+    template = Template(files("pinxit.recipes").joinpath("page.html").read_text(encoding="utf-8"))
+    page = folder / PAGE
+    page.write_text(
+        template.substitute(
+            title=escape(result.name), lead=escape(_lead(result)), facts=facts(result.bill), sections="".join(sections)
+        ),
+        encoding="utf-8",
+    )
+    return page
+
+
+def _lead(result: Result) -> str:
+    if result.bill is None:
+        return "A text-to-image model. Nothing has been metered yet."
+    stages = sum(1 for stage in result.bill.stages if stage.pictures)
+    over = "one stage" if stages == 1 else f"{stages} stages"
+    seen = (
+        f"It saw {result.bill.total.pictures:,} pictures, repeats counted, up to {result.bill.ended.partition('T')[0]}."
+    )
+    return f"A text-to-image model, trained in {over}. {seen}"
+
+
+def _cells(result: Result, sheet: Sheet) -> list[Image.Image]:
+    file = result.samples / sheet.file
+    with Image.open(file) as opened:
+        return cut(opened.convert("RGB"), len(sheet.seeds), str(file))
+
+
+def _drawings(result: Result) -> str:
+    title = "What it draws"
+    if not result.sheets:
+        return section(title, note("No samples were drawn: samples/index.json is not there."))
+    last = result.sheets[-1]
+    shown = list(zip(_cells(result, last), last.captions, last.seeds, strict=True))[:SHOWN]
+    figures = [figure(picture(cell, caption), "", caption) for cell, caption, _ in shown]
+    seeds = ", ".join(str(seed) for _, _, seed in shown)
+    return section(
+        title,
+        f'<div class="pictures">{"".join(figures)}</div>',
+        note(f"After {last.stage}, {_seen(last.seen)}. Seeds {seeds}, in this order."),
+    )
+
+
+def _stages(result: Result) -> str:
+    sheets = [
+        figure(
+            picture_file(result.samples / sheet.file, f"samples after {sheet.stage}"), sheet.stage, _seen(sheet.seen)
+        )
+        for sheet in result.sheets
+    ]
+    references = [
+        figure(picture_file(result.samples / name, label), label, text)
+        for name, label, text in REFERENCES
+        if (result.samples / name).is_file()
+    ]
+    if not sheets and not references:
+        return ""
+    missing = [f"samples/{name}" for name, _, _ in REFERENCES if not (result.samples / name).is_file()]
+    return section(
+        "The same seeds, stage by stage",
+        f'<div class="sheets">{"".join(sheets + references)}</div>',
+        note(f"Not there to compare with: {', '.join(missing)}.") if missing else "",
+    )
+
+
+def _seen(seen: int) -> str:
+    return f"{seen:,} pictures seen"
+
+
+def _write_grid(result: Result) -> None:
+    rows = [(sheet.stage, _seen(sheet.seen), _cells(result, sheet)) for sheet in result.sheets]
+    if rows:
+        columns = min(COLUMNS, max(len(cells) for _, _, cells in rows))
+        grid(rows, columns).save(result.samples / GRID, optimize=True)
+
+
+def _scores(scores: Sequence[Score]) -> str:
+    title = "How well it draws"
+    if not scores:
+        return section(title, note("No scores were taken: scores.jsonl is not there."))
+    stages = list(dict.fromkeys(score.stage for score in scores))
+    measures = dict.fromkeys((score.measure, score.kind) for score in scores)
+    last = {(score.measure, score.kind, score.stage): score for score in scores}
+    rows = []
+    for measure, kind in measures:
+        found = [last.get((measure, kind, stage)) for stage in stages]
+        known = [score for score in found if score]
+        ceiling = known[-1].ceiling
+        counts = " / ".join(dict.fromkeys(f"{score.n:,}" for score in known))
+        label: Cell = (measure, f"{kind}, {counts} pictures")
+        rows.append([label, *map(_score, found), "–" if ceiling is None else say_number(ceiling)])
+    remark = "Below each score, its interval. Ceiling: what real pictures reach on the same measure."
+    return section(title, table(["", *stages, "ceiling"], rows), note(remark))
+
+
+def _score(score: Score | None) -> Cell:
+    if score is None:
+        return "–"
+    if score.low is None or score.high is None:
+        return say_number(score.value)
+    return say_number(score.value), f"{say_number(score.low)} to {say_number(score.high)}"
+
+
+def _losses(result: Result) -> str:
+    title = "How it learned"
+    if not result.steps:
+        return section(title, note("No losses were written: steps.jsonl is not there."))
+    charts = []
+    for stage in dict.fromkeys(step.stage for step in result.steps):
+        steps = [step for step in result.steps if step.stage == stage]
+        curve = Curve(stage, [step.seen for step in steps], [step.loss for step in steps], is_noisy=True)
+        charts.append(figure(draw([curve], f"training loss in {stage}"), stage, "training loss over pictures seen"))
+    if result.probes:
+        charts.append(_probes(result))
+    return section(title, f'<div class="charts">{"".join(charts)}</div>')
+
+
+def _probes(result: Result) -> str:
+    splits = dict.fromkeys(probe.split for probe in result.probes)
+    curves = []
+    for split in splits:
+        probes = [probe for probe in result.probes if probe.split == split]
+        curves.append(Curve(split, [probe.seen for probe in probes], [probe.loss for probe in probes]))
+    keys = "".join(f'<span class="key c{place}">{escape(split)}</span>' for place, split in enumerate(splits))
+    chart = draw(curves, "probe loss: " + ", ".join(splits))
+    remark = "the same pictures at the same noise each time: where the two part, it is learning by heart"
+    return figure(chart + f"<p>{keys}</p>", "probe loss", remark)
+
+
+def _works(result: Result) -> str:
+    title = "What it is made of"
+    if not result.works:
+        return section(title, note("No licences were recorded: licences.json is not there."))
+    return section(title, table(("", "licence"), [((work.name, work.note), work.spdx) for work in result.works]))
+
+
+def _recipe(result: Result) -> str:
+    remark = "Everything that was set, and all that is needed to run it again."
+    shown = f"<details><summary>recipe.yaml</summary><pre><code>{escape(result.recipe)}</code></pre></details>"
+    return section("The recipe", note(remark), shown)
+
+
+def _next(commands: Sequence[str]) -> str:
+    if not commands:
+        return ""
+    items = "".join(f"<li><pre><code>{escape(command)}</code></pre></li>" for command in commands)
+    return section("What to try next", f'<ol class="next">{items}</ol>')

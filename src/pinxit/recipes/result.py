@@ -1,0 +1,131 @@
+"""What a run left in its folder for its page: samples, scores, losses, licences; each may be missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from pinxit.errors import DataError
+from pinxit.ledger.meter import LEDGER, unreadable
+from pinxit.ledger.report import Bill, bill
+from pinxit.log import read_lines
+
+
+class Row(BaseModel):
+    """One entry of a file that another part wrote; what the page does not show is left alone."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Sheet(Row):
+    """One picture file of samples: equal squares without gaps, row by row, one for each seed and caption."""
+
+    stage: str
+    seen: int
+    file: str
+    captions: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+
+class Score(Row):
+    """One measure of one stage, with its interval and what a perfect model could reach."""
+
+    stage: str
+    seen: int
+    measure: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int
+    ceiling: float | None = None
+    kind: str
+
+
+class Step(Row):
+    """The loss of one step of training."""
+
+    seen: int
+    stage: str
+    loss: float
+
+
+class Probe(Row):
+    """The loss on the same few pictures at the same noise, of one split."""
+
+    seen: int
+    split: str
+    loss: float
+
+
+class Work(Row):
+    """A work that the run was made from, and its terms."""
+
+    name: str
+    spdx: str
+    note: str = ""
+
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that a page shows of one run; what the folder does not hold is empty."""
+
+    folder: Path
+    name: str
+    recipe: str
+    sheets: Sequence[Sheet]
+    scores: Sequence[Score]
+    steps: Sequence[Step]
+    probes: Sequence[Probe]
+    works: Sequence[Work]
+    bill: Bill | None
+
+    @property
+    def samples(self) -> Path:
+        """Where the pictures lie."""
+        return self.folder / "samples"
+
+
+def read_result(folder: Path) -> Result:
+    """What the run folder holds, checked; raises DataError for a file that cannot be read, or without a recipe."""
+    file = folder / "recipe.yaml"
+    if not file.is_file():
+        raise DataError(file, "there is no such file, so this is no run folder", "name the folder of a run")
+    recipe = file.read_text(encoding="utf-8")
+    return Result(
+        folder=folder,
+        name=_name(recipe) or folder.resolve().name,
+        recipe=recipe,
+        sheets=_read_list(folder / "samples" / "index.json", Sheet),
+        scores=_read_lines(folder / "scores.jsonl", Score),
+        steps=_read_lines(folder / "steps.jsonl", Step),
+        probes=_read_lines(folder / "probe.jsonl", Probe),
+        works=_read_list(folder / "licences.json", Work),
+        bill=bill(folder) if (folder / LEDGER).is_file() else None,
+    )
+
+
+def _name(recipe: str) -> str:
+    tree = yaml.safe_load(recipe)
+    return str(tree.get("name", "")) if isinstance(tree, dict) else ""
+
+
+def _read_list(file: Path, kind: type[R]) -> list[R]:
+    if not file.is_file():
+        return []
+    try:
+        return TypeAdapter(list[kind]).validate_json(file.read_bytes())  # type: ignore[valid-type]
+    except ValidationError as error:
+        raise unreadable(file, error) from error
+
+
+def _read_lines(file: Path, kind: type[R]) -> list[R]:
+    try:
+        return [kind.model_validate(row) for row in read_lines(file)]
+    except ValidationError as error:
+        raise unreadable(file, error) from error

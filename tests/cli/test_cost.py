@@ -1,0 +1,39 @@
+"""`pinxit cost RUN`: the table fits a narrow terminal and holds the bill."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pinxit.cli import cost
+from pinxit.errors import ConfigError
+from tests.recipes.test_page import fill
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, *words: str) -> str:
+    console = Console(width=80, record=True, force_terminal=False)
+    monkeypatch.setattr(cost, "console", console)
+    cost.main("pinxit cost", list(words))
+    return console.export_text()
+
+
+def test_the_bill_is_printed_with_its_plan_and_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = printed(monkeypatch, str(fill(tmp_path / "run")))
+    rows = {words[0]: words[1:] for line in text.splitlines() if (words := line.split())}
+    assert rows["evaluate"][:5] == ["9", "1", "min", "28", "s"]
+    assert rows["total"][:5] == ["324,000", "28", "min", "47", "s"]
+    for said in ("≈ 14.2 Wh", "Planned, and taken", "1.67 Wh", "assumption", "PixArt-α, 25,000,000 pictures"):
+        assert said in text
+    assert "…" not in text
+
+
+def test_prices_can_be_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = str(fill(tmp_path / "run"))
+    text = printed(monkeypatch, folder, "--tariff.grid", "FRA", "--tariff.electricity", "1000")
+    assert "FRA: 56 g CO2/kWh" in text
+    assert "≈ $14.15" in text
+
+
+def test_an_unknown_grid_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"tariff\.grid = 'moon'"):
+        cost.main("pinxit cost", [str(fill(tmp_path / "run")), "--tariff.grid", "moon"])
