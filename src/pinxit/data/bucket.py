@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 
 from pinxit.data.kind import Pixels
@@ -67,7 +68,7 @@ def nearest(size: tuple[int, int], choice: Sequence[Bucket]) -> Bucket | None:
     return min(choice, key=lambda bucket: abs(bucket.height / bucket.width - height / width))
 
 
-def fit(picture: Pixels, bucket: Bucket) -> Pixels:
+def fit(picture: Pixels, bucket: Bucket) -> UInt8[np.ndarray, "fitted_height fitted_width 3"]:
     """The picture resized (bicubic, antialiased) to cover the bucket, then cropped in the centre."""
     height, width, _ = picture.shape
     if (height, width) == (bucket.height, bucket.width):

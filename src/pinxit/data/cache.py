@@ -2,10 +2,12 @@
 
 A shard is three files of one number: `latent` (one row a picture), `wording` (which captions a picture has, by hash)
 and `caption` (states by hash, real tokens only). Files are written under a temporary name and renamed; a shard counts
-once its line, with their sha256, stands in `manifest.jsonl`.
+once its line, with their sha256 and the account of its records, stands in `manifest.jsonl`; no shard is written
+twice. New captions for old pictures are a shard without latents: of two wordings of a picture the later one counts.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -30,7 +32,7 @@ def caption_hash(text: str, identity: TextIdentity) -> str:
     return blake2b(f"{identity.model_dump_json()}\n{text}".encode(), digest_size=16).hexdigest()
 
 
-def features(table: str) -> Any:  # noqa: ANN401  (datasets is imported late)
+def features(table: str) -> Any:
     """The columns of a table, as `datasets` names them; tensors are bytes with their shape beside them."""
     from datasets import Features, List, Value
 
@@ -52,6 +54,8 @@ def write_table(file: Path, table: str, rows: Iterable[Mapping[str, object]]) ->
     for row in rows:
         writer.write(dict(row))
     writer.finalize()
+    with temporary.open("rb") as opened:
+        os.fsync(opened.fileno())
     temporary.rename(file)
 
 
@@ -60,40 +64,47 @@ def shard_files(folder: Path, number: int) -> dict[str, Path]:
     return {table: folder / f"{table}-{number:05d}.arrow" for table in TABLES}
 
 
-def write_shard(folder: Path, number: int, tables: Mapping[str, list[dict[str, object]]], records: int) -> None:
-    """The shard is on disk and in the manifest; `records` counts what it was made from, rejected ones too."""
+def write_shard(
+    folder: Path, number: int, tables: Mapping[str, list[dict[str, object]]], account: Mapping[str, object]
+) -> None:
+    """The shard is on disk and in the manifest, with the account of what it was made from."""
     files = shard_files(folder, number)
     for table, file in files.items():
         write_table(file, table, tables[table])
     sums = {table: hash_files([file]) for table, file in files.items()}
-    append_line(folder / "manifest.jsonl", {"shard": number, "records": records, "sha256": sums})
+    append_line(folder / "manifest.jsonl", {"shard": number, **account, "sha256": sums})
 
 
 def read_manifest(folder: Path) -> list[dict[str, Any]]:
-    """The complete shards, in order; of two lines of one shard the later one counts."""
-    lines: dict[Any, dict[str, Any]] = {line["shard"]: line for line in read_lines(folder / "manifest.jsonl")}
-    return [lines[number] for number in sorted(lines)]
+    """The complete shards, in order."""
+    return read_lines(folder / "manifest.jsonl")
 
 
-def read_table(folder: Path, number: int, table: str) -> list[dict[str, object]]:
-    """All rows of one table of a shard."""
+def mend(folder: Path) -> None:
+    """What a power cut left half-written is gone, so that the next shard's line stands on a line of its own."""
+    for part in folder.glob(".*.part"):
+        part.unlink()
+    file = folder / "manifest.jsonl"
+    whole = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in read_manifest(folder))
+    if file.is_file() and file.read_bytes() != whole.encode():
+        temporary = folder / ".manifest.part"
+        temporary.write_text(whole, encoding="utf-8")
+        temporary.rename(file)
+
+
+def open_table(folder: Path, number: int, table: str) -> Any:
+    """One table of a shard, mapped into memory."""
     from datasets import Dataset
 
-    rows: list[dict[str, object]] = Dataset.from_file(str(shard_files(folder, number)[table])).to_list()
-    return rows
+    return Dataset.from_file(str(shard_files(folder, number)[table]))
 
 
-def rewrite_table(folder: Path, number: int, table: str, rows: list[dict[str, object]]) -> None:
-    """One table of a complete shard has other rows, and the manifest their sum."""
-    line = next(line for line in read_manifest(folder) if line["shard"] == number)
-    file = shard_files(folder, number)[table]
-    write_table(file, table, rows)
-    append_line(folder / "manifest.jsonl", {**line, "sha256": {**line["sha256"], table: hash_files([file])}})
-
-
-def pack(tensor: Float[Tensor, "..."], dtype: str) -> bytes:
-    """A tensor's numbers in the cache's precision."""
-    return tensor.detach().to(getattr(torch, dtype)).contiguous().numpy().tobytes()
+def pack(tensor: Float[Tensor, "..."], dtype: str, name: str) -> bytes:
+    """A tensor's numbers in the cache's precision; DataError that names it if they are not finite there."""
+    numbers = tensor.detach().cpu().to(getattr(torch, dtype))
+    if not torch.isfinite(numbers).all():
+        raise DataError(name, f"what the encoder made of it is not finite in {dtype}", "look at it, or use float32")
+    return numbers.contiguous().numpy().tobytes()
 
 
 @dataclass(frozen=True)
@@ -125,18 +136,20 @@ class Cache:
         self._dtype = np.dtype(self.fingerprint.dtype)
         hashes = self._caption.column("hash").to_pylist()
         self._places = {name: place for place, name in enumerate(hashes)}
+        self._said = {key: place for place, key in enumerate(self._wording.column("key").to_pylist())}
         self.shapes: list[tuple[int, int, int]] = [tuple(s) for s in self._latent.column("shape").to_pylist()]
         self.keys: list[str] = self._latent.column("key").to_pylist()
+        self.classes = max(0, *self._latent.column("label").to_pylist()) + 1
 
-    def _open(self, table: str) -> Any:  # noqa: ANN401
-        """The table over all shards, as Arrow."""
-        from datasets import Dataset, concatenate_datasets
+    def _open(self, table: str) -> Any:
+        """The table over all shards, as Arrow: mapped into memory, never copied there."""
+        from datasets import concatenate_datasets
 
         try:
-            parts = [Dataset.from_file(str(shard_files(self.folder, number)[table])) for number in self.shards]
+            parts = [open_table(self.folder, number, table) for number in self.shards]
         except (OSError, ValueError) as error:
-            raise DataError(self.folder, f"its {table} table cannot be read ({error})", "run: pinxit data verify") from error
-        return concatenate_datasets(parts).data.table.combine_chunks() if len(parts) > 1 else parts[0].data.table
+            raise DataError(self.folder, f"its {table} table cannot be read ({error})", "verify it") from error
+        return concatenate_datasets(parts).data.table
 
     @property
     def captions(self) -> Iterable[str]:
@@ -148,8 +161,8 @@ class Cache:
 
     def __getitem__(self, place: int) -> Row:
         """One picture's row."""
-        latent, wording = self._latent, self._wording
-        shape = self.shapes[place]
+        latent, wording, shape = self._latent, self._wording, self.shapes[place]
+        said = self._said[self.keys[place]]
         height, width = latent["size"][place].as_py()
         return Row(
             self.keys[place],
@@ -157,8 +170,8 @@ class Cache:
             (height, width),
             self._tensor(latent["mean"][place], shape),
             self._tensor(latent["std"][place], shape),
-            tuple(wording["hashes"][place].as_py()),
-            tuple(wording["weights"][place].as_py()),
+            tuple(wording["hashes"][said].as_py()),
+            tuple(wording["weights"][said].as_py()),
         )
 
     def caption(self, name: str) -> Float[Tensor, "l f"]:
@@ -168,12 +181,20 @@ class Cache:
             raise DataError(self.folder, f"the caption {name} has no states", "run: pinxit data encode again")
         return self._tensor(self._caption["states"][place], tuple(self._caption["shape"][place].as_py()))
 
+    def unjoined(self, place: int) -> list[str]:
+        """What a picture's row names and no shard holds."""
+        key = self.keys[place]
+        if key not in self._said:
+            return [f"{self.folder}: the picture {key} has no wording"]
+        lost = [name for name in self._wording["hashes"][self._said[key]].as_py() if name not in self._places]
+        return [f"{self.folder}: the picture {key} has a caption {name} without states" for name in lost]
+
     @property
     def null(self) -> Float[Tensor, "l f"]:
         """The states of the empty caption."""
         return self.caption(caption_hash("", self.fingerprint.text))
 
-    def _tensor(self, value: Any, shape: tuple[int, ...]) -> Float[Tensor, "..."]:  # noqa: ANN401
+    def _tensor(self, value: Any, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
         numbers = np.frombuffer(value.as_buffer(), self._dtype).astype(np.float32)
         return torch.from_numpy(numbers.reshape(shape))
 
@@ -187,28 +208,40 @@ def open_cache(folder: Path, wanted: Fingerprint) -> Cache:
 
 
 def verify(folder: Path) -> list[str]:
-    """What is wrong with a cache, shard by shard: sums, joins, values that are not finite; empty if all is well."""
-    wrong = []
-    for line in read_manifest(folder):
-        for table, file in shard_files(folder, line["shard"]).items():
-            if not file.is_file():
-                wrong.append(f"{file.name}: it is missing")
-            elif hash_files([file]) != line["sha256"][table]:
-                wrong.append(f"{file.name}: its content is not what was written")
+    """What is wrong with a cache, file by file: sums, counts, joins, values not finite; empty if all is well."""
+    lines = read_manifest(folder)
+    wrong = [fault for line in lines for fault in _sums(folder, line)]
     if wrong:
         return wrong
     cache = Cache(folder)
-    for place in range(len(cache)):
-        row = cache[place]
-        if not (torch.isfinite(row.mean).all() and torch.isfinite(row.std).all()):
-            wrong.append(f"{row.key}: its latent is not finite")
-        for name in row.hashes:
-            try:
-                finite = bool(torch.isfinite(cache.caption(name)).all())
-            except DataError as error:
-                wrong.append(str(error))
-            else:
-                wrong += [] if finite else [f"{row.key}: the states of caption {name} are not finite"]
+    for line in lines:
+        wrong += _not_finite(folder, line["shard"], cache.fingerprint.dtype)
+        counted = len(open_table(folder, line["shard"], "latent"))
+        if counted != line["used"]:
+            wrong.append(f"latent-{line['shard']:05d}.arrow: it has {counted} pictures, the manifest {line['used']}")
+    if len(set(cache.keys)) != len(cache):
+        wrong.append(f"{folder}: {len(cache) - len(set(cache.keys))} keys stand there twice")
+    return wrong + [fault for place in range(len(cache)) for fault in cache.unjoined(place)]
+
+
+def _sums(folder: Path, line: Mapping[str, Any]) -> list[str]:
+    wrong = []
+    for table, file in shard_files(folder, line["shard"]).items():
+        if not file.is_file():
+            wrong.append(f"{file.name}: it is missing")
+        elif hash_files([file]) != line["sha256"][table]:
+            wrong.append(f"{file.name}: its content is not what was written")
+    return wrong
+
+
+def _not_finite(folder: Path, number: int, dtype: str) -> list[str]:
+    wrong = []
+    for table, name, columns in (("latent", "key", ("mean", "std")), ("caption", "hash", ("states",))):
+        rows = open_table(folder, number, table).data.table
+        for column in columns:
+            for place, value in enumerate(rows[column]):
+                if not np.isfinite(np.frombuffer(value.as_buffer(), np.dtype(dtype))).all():
+                    wrong.append(f"{table}-{number:05d}.arrow: {column} of {rows[name][place]} is not finite")
     return wrong
 
 

@@ -4,27 +4,53 @@ import io
 import json
 import os
 import re
-import shutil
 import tempfile
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import overload
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, ImageOps
 
+from pinxit.data.alias import ICON_NAMES
 from pinxit.data.npm import Package, fetch
 from pinxit.errors import DataError, MissingExtra
-from pinxit.log import Bar
+from pinxit.log import Bar, console
 
 MASTER = 256  # side of the rendered art in pixels
+RENDERING = 2  # changes when the same packages would give other art; older tables are then made anew
+THREADS = 2
 LEFT_OUT = {2: "component", 8: "symbols", 9: "flags"}  # groups of emojibase: parts, lettered signs and keycaps, flags
-LETTERED = re.compile(r"\b(button|keycap|input)\b")  # signs that are text, in any group
+LETTERED = {"hundred points", "ZZZ"}  # drawings of text in the other groups
+TONES = ("light", "medium-light", "medium", "medium-dark", "dark")  # emojibase counts them from 1
+
+_SUMS = {  # of the packages, as their registry states them: sha512 in base64
+    "@lobehub/fluent-emoji-3d@1.1.0":
+        "Wlq2lVStTnr8BDpIJ0pEnTKO4LuDxxqTEhTvRtD1DLRF0me7ogeRQjKoehDHXuVJ2Qaecgl5wRBv60lUAG3h7g==",
+    "@iconify-json/fluent-emoji-flat@1.2.6":
+        "RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==",
+    "@iconify-json/noto@1.2.9":
+        "DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==",
+    "@iconify-json/noto-v1@1.2.5":
+        "/DsVMius69Q0fRS53z7QK1TROSuar606jiIx+laXtdsYGMXpf6LtHBx6CGfoo3UHHb/XpBsw+1L1x3eyPqMuVA==",
+    "@iconify-json/fxemoji@1.2.2":
+        "UAasRaxzFUKfIGSmLwnoarsssA4LX0VLLuEmplIqM6ZNQqIQRtav8tZ4H1neTlBreXuMQyAifr5jP4kn78DpiQ==",
+    "@iconify-json/twemoji@1.2.5":
+        "uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==",
+    "@iconify-json/emojione@1.2.3":
+        "T9+T3HIbJNLKKsmxYKlaYhvnHYkz/HNYTV7SHCXVZPfeUi4FqskY70YeN8yYAZT8cCv7w5vJxS4Q1m8zb9CMMg==",
+}  # fmt: skip
+
+
+def _pinned(package: str) -> Package:
+    name, _, version = package.rpartition("@")
+    return Package(name, version, _SUMS[package])
+
 
 WORDS = Package(
     "emojibase-data",
@@ -44,25 +70,40 @@ class Style:
     author: str
     attribution: bool = False  # its licence asks for credit wherever the art is shown
 
+    @property
+    def credit(self) -> str:
+        """The line that names the author and the terms."""
+        return f"{self.name} emoji art by {self.author}, {self.spdx}, {TERMS[self.spdx]}"
+
+
+TERMS = {
+    "MIT": "https://spdx.org/licenses/MIT.html",
+    "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
+    "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
+}
 
 STYLES: Mapping[str, Style] = {
     style.name: style
     for style in (
-        Style("Fluent 3D", "Fluent", Package("@lobehub/fluent-emoji-3d", "1.1.0", "Wlq2lVStTnr8BDpIJ0pEnTKO4LuDxxqTEhTvRtD1DLRF0me7ogeRQjKoehDHXuVJ2Qaecgl5wRBv60lUAG3h7g=="), "MIT", "Microsoft"),
-        Style("Fluent flat", "Fluent", Package("@iconify-json/fluent-emoji-flat", "1.2.6", "RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw=="), "MIT", "Microsoft"),
-        Style("Noto", "Noto", Package("@iconify-json/noto", "1.2.9", "DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw=="), "Apache-2.0", "Google"),
-        Style("Noto v1", "Noto", Package("@iconify-json/noto-v1", "1.2.5", "/DsVMius69Q0fRS53z7QK1TROSuar606jiIx+laXtdsYGMXpf6LtHBx6CGfoo3UHHb/XpBsw+1L1x3eyPqMuVA=="), "Apache-2.0", "Google"),
-        Style("Fxemoji", "Fxemoji", Package("@iconify-json/fxemoji", "1.2.2", "UAasRaxzFUKfIGSmLwnoarsssA4LX0VLLuEmplIqM6ZNQqIQRtav8tZ4H1neTlBreXuMQyAifr5jP4kn78DpiQ=="), "Apache-2.0", "Mozilla"),
-        Style("Twemoji", "Twemoji", Package("@iconify-json/twemoji", "1.2.5", "uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw=="), "CC-BY-4.0", "Twitter", attribution=True),
-        Style("Emojione", "Emojione", Package("@iconify-json/emojione", "1.2.3", "T9+T3HIbJNLKKsmxYKlaYhvnHYkz/HNYTV7SHCXVZPfeUi4FqskY70YeN8yYAZT8cCv7w5vJxS4Q1m8zb9CMMg=="), "CC-BY-4.0", "Emoji One", attribution=True),
+        Style("Fluent 3D", "Fluent", _pinned("@lobehub/fluent-emoji-3d@1.1.0"), "MIT", "Microsoft Corporation"),
+        Style(
+            "Fluent flat", "Fluent", _pinned("@iconify-json/fluent-emoji-flat@1.2.6"), "MIT", "Microsoft Corporation"
+        ),
+        Style("Noto", "Noto", _pinned("@iconify-json/noto@1.2.9"), "Apache-2.0", "Google Inc"),
+        Style("Noto v1", "Noto", _pinned("@iconify-json/noto-v1@1.2.5"), "Apache-2.0", "Google Inc"),
+        Style("Fxemoji", "Fxemoji", _pinned("@iconify-json/fxemoji@1.2.2"), "Apache-2.0", "Mozilla"),
+        Style("Twemoji", "Twemoji", _pinned("@iconify-json/twemoji@1.2.5"), "CC-BY-4.0", "Twitter", attribution=True),
+        Style(
+            "Emojione", "Emojione", _pinned("@iconify-json/emojione@1.2.3"), "CC-BY-4.0", "Emoji One", attribution=True
+        ),
     )
-}  # fmt: skip
+}
 DEFAULT_STYLES = tuple(style.name for style in STYLES.values() if not style.attribution)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one piece of art is one object
 class Piece:
-    """One piece of art: a concept in a style; straight alpha, `side` pixels square."""
+    """One piece of art: a concept in a style; straight alpha, `side` pixels square; `tone` of skin, if not the default."""
 
     concept: str
     style: str
@@ -70,20 +111,28 @@ class Piece:
     subgroup: str
     keywords: tuple[str, ...]
     rgba: UInt8[np.ndarray, "side side 4"]
+    tone: str | None = None
 
 
 class Art(Sequence[Piece]):
-    """Pieces of art in a fixed order; also found by concept and style."""
+    """Pieces of art in a fixed order; those of the default skin tone are also found by concept and style."""
 
     def __init__(self, pieces: Iterable[Piece]) -> None:
         self.pieces = tuple(pieces)
-        self._places = {(piece.concept, piece.style): piece for piece in self.pieces}
+        self._places = {(piece.concept, piece.style): piece for piece in self.pieces if piece.tone is None}
 
     def __len__(self) -> int:
         return len(self.pieces)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN204
+    @overload
+    def __getitem__(self, index: int) -> Piece: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Piece, ...]: ...
+    def __getitem__(self, index: int | slice) -> Piece | tuple[Piece, ...]:
         return self.pieces[index]
+
+    def __iter__(self) -> Iterator[Piece]:
+        return iter(self.pieces)
 
     def find(self, concept: str, style: str) -> Piece:
         """The piece of a concept in a style; KeyError if that style never drew it."""
@@ -93,21 +142,33 @@ class Art(Sequence[Piece]):
         """The pieces for which `keep` is true."""
         return Art(piece for piece in self.pieces if keep(piece))
 
-    @property
+    @cached_property
     def concepts(self) -> tuple[str, ...]:
         """All concepts, each once, in order."""
         return tuple(dict.fromkeys(piece.concept for piece in self.pieces))
 
+    @cached_property
+    def by_style(self) -> Mapping[str, Sequence[Piece]]:
+        """The pieces of each style."""
+        return {s: [p for p in self.pieces if p.style == s] for s in dict.fromkeys(p.style for p in self.pieces)}
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """All styles, each once, in order."""
+        return tuple(self.by_style)
+
 
 @dataclass(frozen=True)
 class Concept:
-    """One entry of the word list."""
+    """One entry of the word list; `label` is its own name, which for a skin tone is longer than the concept's."""
 
     name: str
+    label: str
     hexcode: str
     group: str
     subgroup: str
     keywords: tuple[str, ...]
+    tone: str | None = None
 
 
 def home() -> Path:
@@ -121,29 +182,41 @@ def slug(label: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", ascii_.replace("&", "and")).strip("-")
 
 
-def read_concepts(package: Path) -> list[Concept]:
-    """The concepts worth drawing: no parts, signs, keycaps or flags; skin tones count as their concept."""
-    groups = json.loads((package / "meta" / "groups.json").read_text(encoding="utf-8"))
+def read_concepts(package: Path, *, tones: bool = False) -> list[Concept]:
+    """The concepts worth drawing: no parts, signs, keycaps or flags; or else their variants in each skin tone."""
+    names = json.loads((package / "meta" / "groups.json").read_text(encoding="utf-8"))
     found = []
     for entry in json.loads((package / "en" / "data.json").read_text(encoding="utf-8")):
         group = entry.get("group")
-        if group is None or group in LEFT_OUT or LETTERED.search(entry["label"]):
+        if group is None or group in LEFT_OUT or entry["label"] in LETTERED:
             continue
-        name = unicodedata.normalize("NFC", entry["label"])
-        found.append(
-            Concept(
-                name,
-                entry["hexcode"].lower().replace("-fe0f", ""),
-                groups["groups"][str(group)],
-                groups["subgroups"][str(entry["subgroup"])],
-                tuple(entry.get("tags", ())),
-            )
-        )
+        for drawn in entry.get("skins", ()) if tones else (entry,):
+            found.append(
+                Concept(
+                    unicodedata.normalize("NFC", entry["label"]), drawn["label"], _code(drawn["hexcode"]),
+                    names["groups"][str(group)], names["subgroups"][str(entry["subgroup"])],
+                    tuple(entry.get("tags", ())), _tone(drawn.get("tone")),
+                )
+            )  # fmt: skip
     return found
 
 
-def _webp_renderer(package: Path) -> Callable[[Concept], Image.Image | None]:
-    files = {file.stem.replace("-fe0f", ""): file for file in sorted((package / "assets").glob("*.webp"))}
+def _code(hexcode: str) -> str:
+    """A hexcode without the variation selector, which the sets write or leave out as they please."""
+    return hexcode.lower().replace("-fe0f", "")
+
+
+def _tone(number: int | list[int] | None) -> str | None:
+    if number is None:
+        return None
+    return " and ".join(TONES[n - 1] for n in ([number] if isinstance(number, int) else number))
+
+
+Renderer = Callable[[Concept], Image.Image | None]
+
+
+def _webp_renderer(package: Path) -> Renderer:
+    files = {_code(file.stem): file for file in sorted((package / "assets").glob("*.webp"))}
 
     def render(concept: Concept) -> Image.Image | None:
         file = files.get(concept.hexcode)
@@ -155,33 +228,40 @@ def _webp_renderer(package: Path) -> Callable[[Concept], Image.Image | None]:
     return render
 
 
-def _svg_renderer(package: Path) -> Callable[[Concept], Image.Image | None]:
+def _svg_renderer(package: Path, corrected: Mapping[str, str]) -> Renderer:
     try:
         import resvg_py
     except ImportError as error:
-        raise MissingExtra("rendering the emoji art", "resvg-py", "pip install resvg-py") from error
+        raise MissingExtra("rendering the emoji art", "resvg-py", "pip install 'resvg-py>=0.5,<0.6'") from error
     icons = json.loads((package / "icons.json").read_text(encoding="utf-8"))
     codes = json.loads((package / "chars.json").read_text(encoding="utf-8"))
-    by_code = {code.replace("-fe0f", ""): name for code, name in codes.items()}
+    by_code = {_code(code): name for code, name in codes.items()}
     bodies, aliases = icons["icons"], icons.get("aliases", {})
 
+    def find(concept: Concept) -> str | None:
+        if concept.label in corrected:
+            return corrected[concept.label] or None
+        name = slug(concept.label)
+        names = (by_code.get(concept.hexcode), name, name.replace("-", ""))
+        return next((n for n in names if n in bodies or n in aliases), None)
+
     def render(concept: Concept) -> Image.Image | None:
-        names = (by_code.get(concept.hexcode), slug(concept.name), slug(concept.name).replace("-", ""))
-        name = next((n for n in names if n in bodies or n in aliases), None)
+        name, mirrored = find(concept), False
         while name in aliases:
+            mirrored ^= bool(aliases[name].get("hFlip"))
             name = aliases[name]["parent"]
         if name is None:
             return None
         icon = bodies[name]
-        width, height = icon.get("width", icons.get("width", 16)), icon.get("height", icons.get("height", 16))
+        width, height = (icon.get(side, icons.get(side, 16)) for side in ("width", "height"))
         svg = (
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
             f'viewBox="0 0 {width} {height}">{icon["body"]}</svg>'
         )
         longer = "width" if width >= height else "height"
-        data = bytes(resvg_py.svg_to_bytes(svg_string=svg, **{longer: MASTER}))
-        with Image.open(io.BytesIO(data)) as image:
-            return _square(image.convert("RGBA"))
+        with Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, **{longer: MASTER})))) as image:
+            drawn = _square(image.convert("RGBA"))
+        return ImageOps.mirror(drawn) if mirrored else drawn
 
     return render
 
@@ -192,87 +272,114 @@ def _square(image: Image.Image) -> Image.Image:
         return image
     scale = MASTER / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
-    smaller = image.convert("RGBa").resize((width, height), Image.Resampling.LANCZOS).convert("RGBA")
+    smaller = image.convert("RGBa").resize((width, height), Image.Resampling.HAMMING).convert("RGBA")
     canvas = Image.new("RGBA", (MASTER, MASTER))
     canvas.paste(smaller, ((MASTER - width) // 2, (MASTER - height) // 2))
     return canvas
 
 
-def _row(
-    renderers: Mapping[str, Callable[[Concept], Image.Image | None]], job: tuple[str, Concept]
-) -> dict[str, object] | None:
-    style, concept = job
-    image = renderers[style](concept)
-    if image is None or image.getbbox() is None:
+def _row(style: str, render: Renderer, concept: Concept) -> dict[str, object] | None:
+    image = render(concept)
+    if image is None or image.getchannel("A").getbbox() is None:
         return None
     data = io.BytesIO()
     image.save(data, "PNG", compress_level=3)
     return {
         "concept": concept.name, "style": style, "group": concept.group, "subgroup": concept.subgroup,
-        "keywords": list(concept.keywords), "png": data.getvalue(),
+        "keywords": list(concept.keywords), "tone": concept.tone, "png": data.getvalue(),
     }  # fmt: skip
 
 
-def prepare(style_names: Sequence[str] = DEFAULT_STYLES, folder: Path | None = None) -> Path:
-    """The folder that holds the art of every named style, rendered; fetches and renders only what is missing."""
+def prepare(style_names: Sequence[str] = DEFAULT_STYLES, folder: Path | None = None, *, tones: bool = False) -> Path:
+    """The folder that holds the art of every named style, rendered; fetches and renders only what is missing.
+
+    With `tones` the variants of each skin tone are kept too. Prints the credit of each style that asks for it.
+    """
     root = (folder or home()) / "emoji"
-    for name in style_names:
-        if name not in STYLES:
-            raise DataError(name, "there is no such style", f"choose of {', '.join(STYLES)}")
-    missing = [name for name in style_names if not (root / "art" / slug(name)).is_dir()]
-    if missing:
-        concepts = read_concepts(fetch(WORDS, root / "package"))
-        for name in missing:
-            _render_style(STYLES[name], concepts, root)
+    for style in _known(style_names):
+        for toned in (False, True) if tones else (False,):
+            if not _is_made(style, root, toned):
+                _render_style(style, root, toned)
+        if style.attribution:
+            console.print(style.credit, highlight=False)
     _write_licences(root)
     return root
 
 
-T = TypeVar("T")
+def _known(names: Sequence[str]) -> list[Style]:
+    for name in names:
+        if name not in STYLES:
+            raise DataError(name, "there is no such style", f"choose of {', '.join(STYLES)}")
+    return [STYLES[name] for name in names]
 
 
-def _render_style(style: Style, concepts: Sequence[Concept], root: Path) -> None:
+def _table(name: str, root: Path, toned: bool) -> Path:  # noqa: FBT001
+    return root / "art" / (slug(name) + ("-tones" if toned else ""))
+
+
+def _stamp(style: Style) -> str:
+    return f"{style.package} {WORDS} rendering {RENDERING}"
+
+
+def _is_made(style: Style, root: Path, toned: bool) -> bool:  # noqa: FBT001
+    stamp = _table(style.name, root, toned) / "made.txt"
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") == _stamp(style)
+
+
+def _render_style(style: Style, root: Path, toned: bool) -> None:  # noqa: FBT001
+    """The style's table is made, whole or not at all; one made by another version is replaced."""
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
+    concepts = read_concepts(fetch(WORDS, root / "package"), tones=toned)
     package = fetch(style.package, root / "package")
-    renderer = _webp_renderer(package) if (package / "assets").is_dir() else _svg_renderer(package)
-    jobs = [(style.name, concept) for concept in concepts]
+    webp = (package / "assets").is_dir()
+    render = _webp_renderer(package) if webp else _svg_renderer(package, ICON_NAMES.get(style.name, {}))
     rows: list[dict[str, object]] = []
-    with ThreadPoolExecutor() as pool, Bar(f"rendering {style.name}", len(jobs)) as bar:
-        for done, row in enumerate(pool.map(partial(_row, {style.name: renderer}), jobs), 1):
+    with ThreadPoolExecutor(THREADS) as pool, Bar(f"rendering {style.name}", len(concepts)) as bar:
+        for done, row in enumerate(pool.map(partial(_row, style.name, render), concepts), 1):
             rows += [row] if row else []
             bar.move(done)
-    (root / "art").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root / "art", prefix=".render-") as temporary:
-        Dataset.from_list(rows).save_to_disk(Path(temporary) / "art")
-        shutil.move(Path(temporary) / "art", root / "art" / slug(style.name))
+    final = _table(style.name, root, toned)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=final.parent, prefix=".render-") as temporary:
+        Dataset.from_list(rows).save_to_disk(Path(temporary) / "new")
+        (Path(temporary) / "new" / "made.txt").write_text(_stamp(style), encoding="utf-8")
+        if final.is_dir():
+            final.rename(Path(temporary) / "old")
+        (Path(temporary) / "new").rename(final)
 
 
 def _write_licences(root: Path) -> None:
+    """LICENSES.md names author, terms and source of all that is here; texts that came with a package lie beside it."""
     lines = ["# Licences of the art and words in this folder", ""]
-    lines += [f"- words: {WORDS}, MIT, by Emojibase"]
+    lines.append(f"- words: {WORDS}, MIT, {TERMS['MIT']}, copyright Miles Johnson")
     for style in STYLES.values():
-        if (root / "art" / slug(style.name)).is_dir():
+        if _table(style.name, root, toned=False).is_dir():
             asks = "; credit the author wherever it is shown" if style.attribution else ""
-            lines.append(f"- {style.name}: {style.package}, {style.spdx}, by {style.author}{asks}")
-    (root / "LICENCES.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            lines.append(f"- {style.credit}; from {style.package}{asks}")
+    for text in sorted((root / "package").glob("*/LICENSE*")):
+        copy = root / "licenses" / f"{text.parent.name}.txt"
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(text.read_text(encoding="utf-8"), encoding="utf-8")
+    (root / "LICENSES.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def load_art(
-    style_names: Sequence[str] = DEFAULT_STYLES, side: int = 128, folder: Path | None = None
+    style_names: Sequence[str] = DEFAULT_STYLES, side: int = 128, folder: Path | None = None, *, tones: bool = False
 ) -> Art:
     """The art of the named styles at `side` pixels, in memory; DataError where it was not prepared."""
     from datasets import load_from_disk
 
-    root = (folder or home()) / "emoji" / "art"
+    root = (folder or home()) / "emoji"
     pieces: list[Piece] = []
-    for name in style_names:
-        if not (root / slug(name)).is_dir():
-            raise DataError(root / slug(name), f"the art of {name!r} is not there", "run: pinxit data emoji")
-        table = load_from_disk(root / slug(name)).to_list()
-        with ThreadPoolExecutor() as pool:
-            pieces += pool.map(partial(_piece, side), table)
+    for style in _known(style_names):
+        for toned in (False, True) if tones else (False,):
+            table = _table(style.name, root, toned)
+            if not table.is_dir():
+                raise DataError(table, f"the art of {style.name!r} is not there", "run: pinxit data emoji")
+            with ThreadPoolExecutor(THREADS) as pool:
+                pieces += pool.map(partial(_piece, side), load_from_disk(table).to_list())
     return Art(pieces)
 
 
@@ -280,9 +387,9 @@ def _piece(side: int, row: Mapping[str, object]) -> Piece:
     data = row["png"]
     assert isinstance(data, bytes)
     with Image.open(io.BytesIO(data)) as image:
-        small = image.convert("RGBa").resize((side, side), Image.Resampling.BILINEAR).convert("RGBA")
+        small = image.convert("RGBa").resize((side, side), Image.Resampling.HAMMING).convert("RGBA")
     return Piece(
         str(row["concept"]), str(row["style"]), str(row["group"]), str(row["subgroup"]),
         tuple(row["keywords"]),  # type: ignore[arg-type]
-        np.asarray(small),
+        np.asarray(small), row["tone"],  # type: ignore[arg-type]
     )  # fmt: skip

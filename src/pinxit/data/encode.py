@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,26 @@ import torch
 from einops import rearrange
 
 from pinxit.data.bucket import Bucket, buckets, fit, nearest
-from pinxit.data.cache import Cache, caption_hash, pack, read_manifest, read_table, rewrite_table, write_shard
+from pinxit.data.cache import Cache, caption_hash, mend, pack, read_manifest, write_shard
 from pinxit.data.config import Fingerprint
-from pinxit.data.kind import Record
+from pinxit.data.kind import Pixels, Record
 from pinxit.errors import DataError
-from pinxit.log import Bar, append_line
+from pinxit.log import Bar
 from pinxit.models.autoencoder import Autoencoder
 from pinxit.models.text import TextEncoder
 
 SHARD = 2048  # records
 PICTURES, TEXTS = 32, 64  # through the encoders at once
+EXAMPLES = 5  # of lost words, in the account
 
 
 @dataclass
 class Account:
-    """What became of records and captions; `lost` holds a few examples of words that the length limit cut."""
+    """What became of records and captions: `records` = `used` + `rejected`.
+
+    `cut` counts captions over the length limit, `emptied` those of which cleaning left nothing; `lost` holds a few
+    examples of the words that the limit cut; `reasons` names every rejected record.
+    """
 
     records: int = 0
     used: int = 0
@@ -34,68 +40,56 @@ class Account:
     cut: int = 0
     emptied: int = 0
     lost: list[str] = field(default_factory=list)
-    buckets: Counter[str] = field(default_factory=Counter)
+    buckets: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: "Account") -> None:
+        """What became of more records is in it too."""
+        for name in ("records", "used", "rejected", "captions", "cut", "emptied"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.lost = (self.lost + other.lost)[:EXAMPLES]
+        self.buckets = dict(Counter(self.buckets) + Counter(other.buckets))
+        self.reasons.update(other.reasons)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A record whose picture has its bucket's size; the original is forgotten."""
+
+    key: str
+    label: int
+    size: tuple[int, int]
+    picture: Pixels
 
 
 @dataclass
-class Encoder:
-    """Both encoders, what they leave in a cache's folder, and the account of it."""
+class Shard:
+    """One shard in the making: its rows, the texts still to be encoded, and the account of its records."""
 
-    autoencoder: Autoencoder | None  # none where captions alone are encoded
     text: TextEncoder
-    fingerprint: Fingerprint
-    folder: Path
+    known: set[str]  # captions whose states stand in earlier shards
+    wordings: list[dict[str, object]] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
     account: Account = field(default_factory=Account)
-    known: set[str] = field(default_factory=set)
 
-    def shard(self, number: int, records: Sequence[Record]) -> None:
-        """One shard of records is on disk."""
-        choice = buckets(self.fingerprint.resolution, self.fingerprint.multiple, aspect=self.fingerprint.buckets)
-        latents: list[dict[str, object]] = []
-        wordings: list[dict[str, object]] = []
-        texts: dict[str, str] = {} if self.known else {caption_hash("", self.text.identity): ""}
-        waiting: dict[Bucket, list[Record]] = {}
-        for record in records:
-            height, width, _ = record.picture.shape
-            bucket = nearest((height, width), choice)
-            if bucket is None:
-                self._reject(record, f"{width}x{height} is longer than 4:1")
-                continue
-            wording = self.wording(record, texts)
-            if wording is None:
-                self._reject(record, "cleaning left none of its captions")
-                continue
-            wordings.append(wording)
-            waiting.setdefault(bucket, []).append(record)
-            if len(waiting[bucket]) == PICTURES:
-                latents += self.latents(waiting.pop(bucket), bucket)
-        for bucket, rest in waiting.items():
-            latents += self.latents(rest, bucket)
-        order = {wording["key"]: place for place, wording in enumerate(wordings)}
-        latents.sort(key=lambda row: order[row["key"]])
-        tables = {"latent": latents, "wording": wordings, "caption": self.states(texts)}
-        write_shard(self.folder, number, tables, len(records))
+    def admit(self, record: Record, choice: Sequence[Bucket]) -> Bucket | None:
+        """The bucket of a record, whose wording is noted; None if it is rejected."""
+        self.account.records += 1
+        height, width, _ = record.picture.shape
+        bucket = nearest((height, width), choice)
+        if bucket is None:
+            self._reject(record.key, f"{width}x{height} is longer than 4:1")
+        elif not self.word(record):
+            self._reject(record.key, "cleaning left none of its captions")
+        else:
+            self.account.used += 1
+            name = f"{bucket.width}x{bucket.height}"
+            self.account.buckets[name] = self.account.buckets.get(name, 0) + 1
+            return bucket
+        return None
 
-    def latents(self, records: Sequence[Record], bucket: Bucket) -> list[dict[str, object]]:
-        """Rows of pictures of one bucket."""
-        pictures = np.stack([fit(record.picture, bucket) for record in records])
-        pixels = rearrange(torch.from_numpy(pictures).float(), "b h w c -> b c h w") / 127.5 - 1
-        assert self.autoencoder is not None
-        mean, std = self.autoencoder.encode(pixels)
-        self.account.used += len(records)
-        self.account.buckets[f"{bucket.width}x{bucket.height}"] += len(records)
-        dtype = self.fingerprint.dtype
-        return [
-            {
-                "key": record.key, "label": -1 if record.label is None else record.label,
-                "size": list(record.picture.shape[:2]), "shape": list(mean.shape[1:]),
-                "mean": pack(mean[i], dtype), "std": pack(std[i], dtype),
-            }
-            for i, record in enumerate(records)
-        ]  # fmt: skip
-
-    def wording(self, record: Record, texts: dict[str, str]) -> dict[str, object] | None:
-        """Which captions a record has, by hash; texts not known yet are added to `texts`. None if none is left."""
+    def word(self, record: Record) -> bool:
+        """Whether a caption is left after cleaning; then the record's wording is noted, and texts not known yet."""
         found: list[tuple[str, float]] = []
         for caption in record.captions:
             cleaned = self.text.clean(caption.text)
@@ -105,31 +99,31 @@ class Encoder:
                 continue
             name = caption_hash(cleaned, self.text.identity)
             found.append((name, caption.weight))
-            if name not in self.known and name not in texts:
-                texts[name] = cleaned
+            if name not in self.known:
+                self.texts[name] = cleaned
             if self.text.count(cleaned) > self.text.identity.length:
                 self.account.cut += 1
-                if len(self.account.lost) < 5:
+                if len(self.account.lost) < EXAMPLES:
                     self.account.lost.append(self.text.cut(cleaned))
-        if not found:
-            return None
-        return {"key": record.key, "hashes": [n for n, _ in found], "weights": [w for _, w in found]}
+        if found:
+            names, weights = zip(*found, strict=True)
+            self.wordings.append({"key": record.key, "hashes": list(names), "weights": list(weights)})
+        return bool(found)
 
-    def states(self, texts: dict[str, str]) -> list[dict[str, object]]:
+    def states(self, dtype: str) -> list[dict[str, object]]:
         """Rows of caption states; texts of like length go through the encoder together."""
-        self.known |= texts.keys()
-        names = sorted(texts, key=lambda name: len(texts[name]))
+        names = sorted(self.texts, key=lambda name: (len(self.texts[name]), name))
         rows: list[dict[str, object]] = []
         for first in range(0, len(names), TEXTS):
             part = names[first : first + TEXTS]
-            for name, states in zip(part, self.text.encode([texts[n] for n in part]), strict=True):
-                row = {"hash": name, "shape": list(states.shape), "states": pack(states, self.fingerprint.dtype)}
-                rows.append(row)
+            for name, states in zip(part, self.text.encode([self.texts[n] for n in part]), strict=True):
+                packed = pack(states, dtype, f"caption {self.texts[name]!r}")
+                rows.append({"hash": name, "shape": list(states.shape), "states": packed})
         return rows
 
-    def _reject(self, record: Record, why: str) -> None:
+    def _reject(self, key: str, why: str) -> None:
         self.account.rejected += 1
-        append_line(self.folder / "rejected.jsonl", {"key": record.key, "why": why})
+        self.account.reasons[key] = why
 
 
 def encode(
@@ -137,45 +131,89 @@ def encode(
 ) -> Cache:
     """The cache of all records; shards that are complete are not made again, so it may be stopped anywhere.
 
-    More records may be appended to those of a former call. Raises DataError where the folder holds another cache, or
-    where no record is left.
+    More records may be appended to those of a former call. Raises DataError where the folder holds another cache or
+    other records, where an encoder gives numbers that are not finite, or where no record is left.
     """
     _claim(folder, fingerprint)
-    done = read_manifest(folder)
-    start = sum(int(line["records"]) for line in done)
-    encoder = Encoder(autoencoder, text, fingerprint, folder)
-    if done:
-        encoder.known = set(Cache(folder).captions)
+    start = _done(folder, records)
+    known = set(Cache(folder).captions) if start else set()
+    choice = buckets(fingerprint.resolution, fingerprint.multiple, aspect=fingerprint.buckets)
     with Bar("encoding", len(records), start) as bar:
         while start < len(records):
-            number = len(read_manifest(folder))
-            encoder.shard(number, [records[i] for i in range(start, min(start + SHARD, len(records)))])
-            start = min(start + SHARD, len(records))
+            part = (records[i] for i in range(start, min(start + SHARD, len(records))))
+            shard = Shard(text, known)
+            if not known:
+                shard.texts[caption_hash("", text.identity)] = ""
+            first = records[start].key
+            latents = _latents(shard, part, choice, autoencoder, fingerprint.dtype)
+            tables = {"latent": latents, "wording": shard.wordings, "caption": shard.states(fingerprint.dtype)}
+            write_shard(folder, len(read_manifest(folder)), tables, {"first": first, **vars(shard.account)})
+            known |= shard.texts.keys()
+            start += shard.account.records
             bar.move(start)
-    return _finish(folder, encoder.account, len(records))
+    return _finish(folder)
 
 
 def recaption(records: Sequence[Record], text: TextEncoder, folder: Path) -> Cache:
-    """The cache has the records' present captions; no picture is encoded. Records are found by their keys."""
+    """The cache has the records' present captions; no picture is encoded. Records are found by their keys.
+
+    Raises DataError for a record that the cache lacks, and for one of whose captions cleaning leaves nothing.
+    """
     cache = Cache(folder)
     if cache.fingerprint.text != text.identity:
         raise DataError(folder, "its captions were encoded by another text encoder", "encode into another folder")
-    encoder = Encoder(None, text, cache.fingerprint, folder, known=set(cache.captions))
-    places = {key: place for place, key in enumerate(cache.keys)}
-    texts: dict[str, str] = {}
-    said: dict[str, dict[str, object]] = {}
+    mend(folder)
+    keys, known, rest = set(cache.keys), set(cache.captions), iter(records)
+    while part := list(islice(rest, SHARD)):
+        shard = Shard(text, known)
+        for record in part:
+            if record.key not in keys:
+                raise DataError(folder, f"it has no picture {record.key}", "encode these records, or leave it out")
+            if not shard.word(record):
+                raise DataError(folder, f"cleaning left no caption of {record.key}", "give it one, or leave it out")
+        tables = {"latent": [], "wording": shard.wordings, "caption": shard.states(cache.fingerprint.dtype)}
+        write_shard(folder, len(read_manifest(folder)), tables, {"first": None, **vars(shard.account)})
+        known |= shard.texts.keys()
+    return _finish(folder)
+
+
+def _latents(
+    shard: Shard, records: Iterable[Record], choice: Sequence[Bucket], autoencoder: Autoencoder, dtype: str
+) -> list[dict[str, object]]:
+    """Rows of the records that are admitted, in their order; each picture is held only at its bucket's size."""
+    rows: list[dict[str, object]] = []
+    waiting: dict[Bucket, list[Fitted]] = {}
     for record in records:
-        wording = encoder.wording(record, texts) if record.key in places else None
-        if wording is not None:
-            said[record.key] = wording
-    write_shard(folder, len(cache.shards), {"latent": [], "wording": [], "caption": encoder.states(texts)}, records=0)
-    for number in cache.shards:
-        rows = [said.get(str(row["key"]), row) for row in read_table(folder, number, "wording")]
-        rewrite_table(folder, number, "wording", rows)
-    return Cache(folder)
+        bucket = shard.admit(record, choice)
+        if bucket is None:
+            continue
+        height, width, _ = record.picture.shape
+        label = -1 if record.label is None else record.label
+        group = waiting.setdefault(bucket, [])
+        group.append(Fitted(record.key, label, (height, width), fit(record.picture, bucket)))
+        if len(group) == PICTURES:
+            rows += _through(autoencoder, waiting.pop(bucket), dtype)
+    for rest in waiting.values():
+        rows += _through(autoencoder, rest, dtype)
+    order = {wording["key"]: place for place, wording in enumerate(shard.wordings)}
+    return sorted(rows, key=lambda row: order[row["key"]])
+
+
+def _through(autoencoder: Autoencoder, group: Sequence[Fitted], dtype: str) -> list[dict[str, object]]:
+    """Rows of pictures of one size."""
+    pictures = torch.from_numpy(np.stack([fitted.picture for fitted in group]))
+    mean, std = autoencoder.encode(rearrange(pictures.float(), "b h w c -> b c h w") / 127.5 - 1)
+    return [
+        {
+            "key": fitted.key, "label": fitted.label, "size": list(fitted.size), "shape": list(mean.shape[1:]),
+            "mean": pack(mean[i], dtype, f"picture {fitted.key}"), "std": pack(std[i], dtype, f"picture {fitted.key}"),
+        }
+        for i, fitted in enumerate(group)
+    ]  # fmt: skip
 
 
 def _claim(folder: Path, fingerprint: Fingerprint) -> None:
+    """The folder is this cache's, and holds nothing half-written."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "fingerprint.json"
     if file.is_file():
@@ -183,15 +221,31 @@ def _claim(folder: Path, fingerprint: Fingerprint) -> None:
         if differences := found.differences(fingerprint):
             raise DataError(folder, "it holds another cache: " + "; ".join(differences), "choose another folder")
     file.write_text(fingerprint.model_dump_json(indent=1), encoding="utf-8")
-    for part in folder.glob(".*.part"):
-        part.unlink()
+    mend(folder)
 
 
-def _finish(folder: Path, account: Account, records: int) -> Cache:
-    account.records = records
-    file = folder / "encode.json"
-    file.write_text(json.dumps(vars(account), ensure_ascii=False, indent=1), encoding="utf-8")
-    cache = Cache(folder)
-    if not len(cache):
-        raise DataError(folder, f"none of {records} records could be used", f"see {folder / 'rejected.jsonl'}")
-    return cache
+def _done(folder: Path, records: Sequence[Record]) -> int:
+    """How many of the records stand in complete shards; DataError if those shards were made of other records."""
+    start = 0
+    for line in read_manifest(folder):
+        if line["records"] and (start >= len(records) or records[start].key != line["first"]):
+            found = f"its record {start} is {line['first']!r}, which these records do not have in that place"
+            raise DataError(folder, found, "choose another folder, or give the same records with new ones at the end")
+        start += line["records"]
+    if start > len(records):
+        raise DataError(folder, f"it was made of {start} records, these are {len(records)}", "choose another folder")
+    return start
+
+
+def _finish(folder: Path) -> Cache:
+    """The cache, with its account beside it."""
+    total = Account()
+    for line in read_manifest(folder):
+        total.add(Account(**{name: line[name] for name in Account.__dataclass_fields__}))
+    rejected = [json.dumps({"key": key, "why": why}, ensure_ascii=False) for key, why in total.reasons.items()]
+    (folder / "rejected.jsonl").write_text("".join(line + "\n" for line in rejected), encoding="utf-8")
+    said = {name: value for name, value in vars(total).items() if name != "reasons"}
+    (folder / "encode.json").write_text(json.dumps(said, ensure_ascii=False, indent=1), encoding="utf-8")
+    if not total.used:
+        raise DataError(folder, f"none of {total.records} records could be used", f"see {folder / 'rejected.jsonl'}")
+    return Cache(folder)

@@ -95,9 +95,7 @@ def choose(row: Row, seed: int, position: int) -> str:
 class CacheLoader:
     """Steps of batches, one ahead in a thread; `waited` is how long the loop stood still for them, in seconds."""
 
-    def __init__(
-        self, cache: Cache, how: Plan, seed: int, *, accumulation: int = 1, started: int = 0
-    ) -> None:
+    def __init__(self, cache: Cache, how: Plan, seed: int, *, accumulation: int = 1, started: int = 0) -> None:
         self.cache, self.plan, self.seed = cache, how, seed
         self.accumulation, self.started = accumulation, started
         self.waited = 0.0
@@ -119,9 +117,11 @@ class CacheLoader:
     def step_at(self, seen: int) -> list[Batch]:
         """The same, made now; nothing but the arguments decides what comes out."""
         number, index = divmod((seen - self.started) // self.plan.batch, self.plan.batches)
-        if self._epoch[0] != number:
-            self._epoch = (number, self.plan.epoch(self.seed, number))
-        places = self._epoch[1][index]
+        known, epoch = self._epoch  # read once: the thread ahead may move it
+        if known != number:
+            epoch = self.plan.epoch(self.seed, number)
+            self._epoch = (number, epoch)
+        places = epoch[index]
         size = self.plan.batch // self.accumulation
         return [
             make_batch(self.cache, places[first : first + size], seen + first, self.seed)
@@ -131,5 +131,3 @@ class CacheLoader:
     def close(self) -> None:
         """The thread has ended."""
         self._pool.shutdown(cancel_futures=True)
-
-

@@ -41,14 +41,23 @@ def fetch(package: Package, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as temporary:
         archive = _pack(package, Path(temporary))
         _check_sum(package, archive)
-        unpacked = Path(temporary) / "unpacked"
         try:
             with tarfile.open(archive) as opened:
-                opened.extractall(unpacked, filter="data")
+                opened.extractall(Path(temporary) / "unpacked", filter="data")
+            _rename(Path(temporary) / "unpacked" / "package", final)
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise DataError(package, f"its archive cannot be unpacked ({error})", "try again") from error
-        (unpacked / "package").rename(final)
+            raise DataError(
+                package, f"its archive cannot be unpacked ({error})", "free some disk and try again"
+            ) from error
     return final
+
+
+def _rename(unpacked: Path, final: Path) -> None:
+    try:
+        unpacked.rename(final)
+    except OSError:
+        if not final.is_dir():  # another process may have been faster; its files passed the same check
+            raise
 
 
 def _client() -> list[str]:
@@ -60,17 +69,29 @@ def _client() -> list[str]:
 
 
 def _pack(package: Package, folder: Path) -> Path:
-    command = [*_client(), "pack", str(package), "--pack-destination", str(folder), "--silent"]
+    command = [
+        *_client(),
+        "pack",
+        str(package),
+        "--pack-destination",
+        str(folder),
+        "--ignore-scripts",
+        "--loglevel=error",
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=folder, check=False)  # noqa: S603  (fixed words)
     except subprocess.TimeoutExpired as error:
         raise DataError(package, f"npm gave no answer in {PATIENCE} s", "check the network and try again") from error
     archives = list(folder.glob("*.tgz"))
-    if done.returncode != 0 or len(archives) != 1:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        reason = next((line for line in said if "E404" in line or "code" in line), said[-1] if said else "no word")
-        raise DataError(package, f"npm could not fetch it ({reason})", "check the network and npm's registry setting")
-    return archives[0]
+    if done.returncode == 0 and len(archives) == 1:
+        return archives[0]
+    if "E404" in done.stderr or "ETARGET" in done.stderr:
+        raise DataError(
+            package, "the registry does not have it", "check npm's registry setting: npm config get registry"
+        )
+    said = [line for line in done.stderr.splitlines() if line.strip()]
+    reason = said[0] if said else f"npm ended with {done.returncode} and no word"
+    raise DataError(package, f"npm could not fetch it ({reason})", "check the network and try again")
 
 
 def _check_sum(package: Package, archive: Path) -> None:

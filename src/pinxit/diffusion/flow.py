@@ -1,6 +1,7 @@
 """Flow matching: the straight path from noise to data, its velocity learned (Liu et al. 2022; Esser et al. 2024)."""
 
 import torch
+from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor
 
@@ -25,19 +26,20 @@ class Flow:
         """Logit-normal times, shifted, 0 to 1000: the normal quantile of the uniform draw through a sigmoid."""
         within = uniform.clamp(1e-6, 1 - 1e-6)
         normal = torch.special.ndtri(within)
-        return 1000 * shifted(torch.sigmoid(self.config.time_mean + self.config.time_spread * normal), self.config.shift)
+        time = torch.sigmoid(self.config.time_mean + self.config.time_spread * normal)
+        return 1000 * shifted(time, self.config.shift)
 
     def add_noise(self, clean: Latent, eps: Latent, time: Float[Tensor, "b"]) -> Latent:
         """x_t of every picture at its own time."""
-        t = (time / 1000)[:, None, None, None]
+        t = rearrange(time / 1000, "b -> b 1 1 1")
         return (1 - t) * clean + t * eps
 
-    def loss(self, output: Latent, clean: Latent, eps: Latent, time: Float[Tensor, "b"]) -> Float[Tensor, "b"]:  # noqa: ARG002
+    def loss(self, output: Latent, clean: Latent, eps: Latent, time: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
         """Mean squared error of the velocity, a picture (Esser et al. 2024, eq. 12)."""
-        return (output - (eps - clean)).square().mean((1, 2, 3))
+        return reduce((output - (eps - clean)).square(), "b c h w -> b", "mean")
 
     def predict(self, output: Latent, x_t: Latent, level: Level) -> Prediction:
-        """clean = x_t - t velocity."""
+        """The clean latent: x_t - t velocity."""
         return Prediction(x_t - level.sigma * output)
 
     def levels(self, steps: int) -> list[Level]:

@@ -4,7 +4,7 @@ from pinxit.diffusion.process import Denoise, Latent, Level, Prediction
 
 
 def guided(conditional: Denoise, unconditional: Denoise, scale: float) -> Denoise:
-    """clean = null + scale (conditional - null); the log variance is the conditional one's.
+    """A denoiser that says null + scale (conditional - null); the log variance is the conditional one's.
 
     At one level eps, velocity and the clean latent are affine in each other, so guiding either is the same. A scale of
     1 is the conditional denoiser itself. The published code guides three of four latent channels when it samples with

@@ -4,6 +4,7 @@ from math import log
 
 import numpy as np
 import torch
+from einops import rearrange, reduce
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,7 +14,7 @@ from pinxit.diffusion.schedule import alpha_bars, linear_betas, posterior_varian
 
 
 class IDDPM:
-    """x_t = sqrt(bar) clean + sqrt(1 - bar) eps; the network predicts eps and where between its bounds the variance is."""
+    """x_t = sqrt(bar) clean + sqrt(1 - bar) eps; the network predicts eps and the variance's place in its bounds."""
 
     outputs = 2
 
@@ -30,7 +31,7 @@ class IDDPM:
 
     def draw_time(self, uniform: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
         """Whole times, each of 0 to steps - 1 equally likely."""
-        return (uniform * self.config.steps).floor().clamp_max(self.config.steps - 1)
+        return (uniform * self.config.steps).floor()
 
     def add_noise(self, clean: Latent, eps: Latent, time: Float[Tensor, "b"]) -> Latent:
         """x_t of every picture at its own time."""
@@ -43,9 +44,9 @@ class IDDPM:
 
         The bound trains the variance alone: eps is detached in it (Nichol and Dhariwal 2021, eq. 16, weight 1).
         """
-        said, _ = output.chunk(2, 1)
-        bound = self.bound(torch.cat([said.detach(), output.chunk(2, 1)[1]], 1), clean, eps, time)
-        return (said - eps).square().mean((1, 2, 3)) + bound
+        said, between = output.chunk(2, 1)
+        bound = self.bound(torch.cat([said.detach(), between], 1), clean, eps, time)
+        return reduce((said - eps).square(), "b c h w -> b", "mean") + bound
 
     def bound(
         self, output: Float[Tensor, "b c2 h w"], clean: Latent, eps: Latent, time: Float[Tensor, "b"]
@@ -59,8 +60,8 @@ class IDDPM:
         true_mean, said_mean = (self._posterior_mean(start, x_t, time) for start in (clean, said_clean))
         divergence = _normal_kl(true_mean, lower, said_mean, said_log)
         likelihood = -_discretised_log_likelihood(clean, said_mean, 0.5 * said_log)
-        nats = torch.where(time[:, None, None, None] == 0, likelihood, divergence)
-        return nats.mean((1, 2, 3)) / log(2)
+        nats = torch.where(rearrange(time, "b -> b 1 1 1") == 0, likelihood, divergence)
+        return reduce(nats, "b c h w -> b", "mean") / log(2)
 
     def predict(self, output: Float[Tensor, "b c2 h w"], x_t: Latent, level: Level) -> Prediction:
         """The clean latent and the log variance of the step that this level begins."""
@@ -81,7 +82,7 @@ class IDDPM:
 
 
 def _at(table: Float[Tensor, "steps"], time: Float[Tensor, "b"], like: Latent) -> Float[Tensor, "b 1 1 1"]:
-    return table.to(like)[time.long()][:, None, None, None]
+    return rearrange(table.to(like)[time.long()], "b -> b 1 1 1")
 
 
 def _normal_kl(mean1: Tensor, log1: Tensor, mean2: Tensor, log2: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pinxit.diffusion.process import Level
+from pinxit.errors import ConfigError
 
 Table = Float[np.ndarray, "steps"]
 
@@ -54,5 +55,8 @@ def respaced(bars: Table, times: Sequence[int]) -> list[Level]:
 
 
 def uniform_times(steps: int, training_steps: int) -> list[int]:
-    """`steps` times from the last to near the first: rounded equal steps from T - 1 down, without 0's own level."""
+    """`steps` different times from the last down: the rounded ends of equal steps from T - 1 to 0, without 0 itself."""
+    if not 0 < steps < training_steps:
+        remedy = f"ask for 1 to {training_steps - 1}"
+        raise ConfigError("steps", steps, f"the process has {training_steps - 1} levels above its first", remedy)
     return [round(t) for t in np.linspace(training_steps - 1, 0, steps + 1)[:-1]]

@@ -1,6 +1,7 @@
-"""The pieces of the networks: embedders of patches, time, size and captions; attention; the MLP; modulation."""
+"""The pieces of the networks: embedders of patches, numbers and captions; attention; the MLP; modulation."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from einops import rearrange
@@ -8,52 +9,67 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-FREQUENCIES = 256  # width of the sinusoid of a time or a size
+from pinxit.errors import ConfigError
+from pinxit.models.config import TransformerConfig
 
-
-def gelu_tanh(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """GELU by its tanh form, written as x sigmoid(2 u): the same function, several times faster on a CPU."""
-    return x * torch.sigmoid(2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
-
-
-def normalise(x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-    """Layer norm without weights, eps 1e-6."""
-    return F.layer_norm(x, x.shape[-1:], eps=1e-6)
-
-
-def modulate(
-    x: Float[Tensor, "b n d"], shift: Float[Tensor, "b 1 d"], scale: Float[Tensor, "b 1 d"]
-) -> Float[Tensor, "b n d"]:
-    """x (1 + scale) + shift, after the norm."""
-    return torch.addcmul(shift, normalise(x), 1 + scale)
+FREQUENCIES = 128  # of the sinusoid of a time or a size; each gives a cosine and a sine
 
 
 def position_table(
-    height: int, width: int, d: int, base: int, scale: float, *, dtype: torch.dtype = torch.float32
+    height: int, width: int, d: int, base: int, scale: float, *, device: torch.device | None = None
 ) -> Float[Tensor, "n d"]:
-    """Fixed sine-cosine table of a grid: the first half of the channels tells the column, the second the row.
+    """Fixed sines and cosines of a grid's tokens, row by row: half of the channels tell the column, half the row.
 
-    Each axis is stretched to [0, base / scale), whatever the grid (PixArt-α, after MAE). Coordinates are rounded to
-    float32, sines are taken in float64, as the published networks do.
+    Each axis is stretched to [0, base / scale), whatever the grid (PixArt-α, after MAE). As in the published networks
+    coordinates are rounded to float32 and their sines are taken in float64.
     """
-    omega = 1 / 10000 ** (torch.arange(d // 4, dtype=torch.float64) / (d / 4))
+    omega = 10000 ** -(torch.arange(d // 4, dtype=torch.float64, device=device) / (d / 4))
 
     def axis(count: int) -> Float[Tensor, "count e"]:
-        place = torch.arange(count, dtype=torch.float32) / (count / base) / scale
-        angle = place.double()[:, None] * omega
+        place = torch.arange(count, dtype=torch.float32, device=device) / (count / base) / scale
+        angle = torch.outer(place.double(), omega)
         return torch.cat([angle.sin(), angle.cos()], -1)
 
     across = axis(width).expand(height, -1, -1)
-    down = axis(height)[:, None].expand(-1, width, -1)
-    return rearrange(torch.cat([across, down], -1), "h w d -> (h w) d").to(dtype)
+    down = rearrange(axis(height), "h e -> h 1 e").expand(-1, width, -1)
+    return rearrange(torch.cat([across, down], -1), "h w d -> (h w) d")
 
 
 def sinusoid(value: Float[Tensor, "b"]) -> Float[Tensor, "b e"]:
-    """Cosines, then sines, of a number at 128 frequencies, in float32 (Vaswani et al. 2017)."""
-    half = FREQUENCIES // 2
-    frequency = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float32, device=value.device) / half)
-    angle = value.float()[:, None] * frequency
+    """Cosines, then sines, of a number at 128 frequencies from 1 down to 1/10000, in float32 as published."""
+    octave = torch.arange(FREQUENCIES, dtype=torch.float32, device=value.device)
+    frequency = torch.exp(-math.log(10000) * octave / FREQUENCIES)
+    angle = torch.outer(value.float(), frequency)
     return torch.cat([angle.cos(), angle.sin()], -1)
+
+
+class PatchEmbed(nn.Module):
+    """Squares of a latent as tokens, each told its place; the places follow the latent's shape and are never stored."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.projection = nn.Conv2d(config.channels, config.width, config.patch, stride=config.patch)
+
+    def forward(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n d"]:
+        """Tokens, row by row; raises `ConfigError` where a side is no multiple of the patch."""
+        config, sides = self.config, tuple(latent.shape[-2:])
+        if any(side % config.patch for side in sides):
+            remedy = "draw pictures whose sides are multiples of it"
+            raise ConfigError(
+                "latent", sides, f"height and width must be multiples of the patch, {config.patch}", remedy
+            )
+        height, width = (side // config.patch for side in sides)
+        places = position_table(
+            height, width, config.width, config.position_base, config.position_scale, device=latent.device
+        )
+        tokens: Tensor = rearrange(self.projection(latent), "b d h w -> b (h w) d")
+        return tokens + places.to(latent.dtype)
+
+
+def unpatchify(tokens: Float[Tensor, "b n p"], patch: int, height: int) -> Float[Tensor, "b c h w"]:
+    """The latent of `height`; a token's channels run over its square row by row, latent channels fastest (DiT)."""
+    return rearrange(tokens, "b (h w) (p q c) -> b c (h p) (w q)", p=patch, q=patch, h=height // patch)
 
 
 class NumberEmbed(nn.Module):
@@ -61,40 +77,27 @@ class NumberEmbed(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = nn.Linear(FREQUENCIES, width)
+        self.first = nn.Linear(2 * FREQUENCIES, width)
         self.second = nn.Linear(width, width)
 
     def forward(self, value: Float[Tensor, "b"]) -> Float[Tensor, "b d"]:
-        """The vector of each number."""
-        embedded: Tensor = self.second(F.silu(self.first(sinusoid(value).to(self.first.weight.dtype))))
-        return embedded
-
-
-class CaptionEmbed(nn.Module):
-    """Caption features in the width of the model: two layers with GELU."""
-
-    def __init__(self, caption_width: int, width: int) -> None:
-        super().__init__()
-        self.first = nn.Linear(caption_width, width)
-        self.second = nn.Linear(width, width)
-
-    def forward(self, caption: Float[Tensor, "b l f"]) -> Float[Tensor, "b l d"]:
-        """The caption's tokens, token by token."""
-        embedded: Tensor = self.second(gelu_tanh(self.first(caption)))
+        """Every number on its own."""
+        waves = sinusoid(value).to(self.first.weight.dtype)
+        embedded: Tensor = self.second(F.silu(self.first(waves)))
         return embedded
 
 
 class Mlp(nn.Module):
-    """Two layers with GELU between them."""
+    """Two layers with GELU, in its tanh form, between them."""
 
-    def __init__(self, width: int, ratio: float) -> None:
+    def __init__(self, inward: int, hidden: int, outward: int) -> None:
         super().__init__()
-        self.first = nn.Linear(width, int(width * ratio))
-        self.second = nn.Linear(int(width * ratio), width)
+        self.first = nn.Linear(inward, hidden)
+        self.second = nn.Linear(hidden, outward)
 
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+    def forward(self, x: Float[Tensor, "b n inward"]) -> Float[Tensor, "b n outward"]:
         """Every token on its own."""
-        mixed: Tensor = self.second(gelu_tanh(self.first(x)))
+        mixed: Tensor = self.second(F.gelu(self.first(x), approximate="tanh"))
         return mixed
 
 
@@ -108,15 +111,23 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        """Every token with what it read."""
+        """What every token reads."""
         query, key, value = rearrange(self.qkv(x), "b n (three head e) -> three b head n e", three=3, head=self.heads)
         mixed = F.scaled_dot_product_attention(query, key, value)
         read: Tensor = self.out(rearrange(mixed, "b head n e -> b n (head e)"))
         return read
 
 
+class Words(NamedTuple):
+    """A caption as one block's cross-attention sees it; the same at every step of sampling."""
+
+    key: Float[Tensor, "b head l e"]
+    value: Float[Tensor, "b head l e"]
+    seen: Bool[Tensor, "b l"]
+
+
 class CrossAttention(nn.Module):
-    """Image tokens read the caption; tokens where `keep` is false are never seen, and of an empty caption nothing is."""
+    """Image tokens read the caption; tokens where `keep` is false are never seen."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -125,21 +136,23 @@ class CrossAttention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(
-        self, image: Float[Tensor, "b n d"], caption: Float[Tensor, "b l d"], keep: Bool[Tensor, "b l"]
-    ) -> Float[Tensor, "b n d"]:
-        """What every image token reads in its caption."""
-        query = rearrange(self.query(image), "b n (head e) -> b head n e", head=self.heads)
+    def read(self, caption: Float[Tensor, "b l d"], keep: Bool[Tensor, "b l"]) -> Words:
+        """Keys and values, zero where not kept: from a caption without any real token the image reads zero, not NaN."""
         key, value = rearrange(self.key_value(caption), "b l (two head e) -> two b head l e", two=2, head=self.heads)
-        seen = rearrange(keep, "b l -> b 1 1 l")
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
-        mixed = torch.where(seen.any(-1, keepdim=True), mixed, 0.0)  # no token at all: a softmax over nothing
+        seen = keep | ~keep.any(-1, keepdim=True)  # a softmax needs one token at least
+        return Words(key, value.masked_fill(~rearrange(keep, "b l -> b 1 l 1"), 0.0), seen)
+
+    def forward(self, image: Float[Tensor, "b n d"], words: Words) -> Float[Tensor, "b n d"]:
+        """What every image token reads."""
+        query = rearrange(self.query(image), "b n (head e) -> b head n e", head=self.heads)
+        seen = rearrange(words.seen, "b l -> b 1 1 l")
+        mixed = F.scaled_dot_product_attention(query, words.key, words.value, attn_mask=seen)
         read: Tensor = self.out(rearrange(mixed, "b head n e -> b n (head e)"))
         return read
 
 
 class Modulation(nn.Module):
-    """DiT's own: from the condition to `parts` vectors, one projection a block (Peebles and Xie 2023, adaLN-zero)."""
+    """`parts` vectors projected from a condition; DiT has one projection in every block (Peebles and Xie 2023)."""
 
     def __init__(self, width: int, parts: int) -> None:
         super().__init__()
@@ -147,25 +160,69 @@ class Modulation(nn.Module):
         self.linear = nn.Linear(width, parts * width)
 
     def forward(self, condition: Float[Tensor, "b d"]) -> Float[Tensor, "b parts d"]:
-        """Shifts, scales and gates."""
-        return rearrange(self.linear(F.silu(condition)), "b (parts d) -> b parts d", parts=self.parts)
+        """Shift, scale and, in a block, gate."""
+        projected: Tensor = rearrange(self.linear(F.silu(condition)), "b (parts d) -> b parts d", parts=self.parts)
+        return projected
 
 
-def patchify(latent: Float[Tensor, "b c h w"], patch: int) -> Float[Tensor, "b n p"]:
-    """Squares of the latent as rows: channel first, then row and column inside the square."""
-    return rearrange(latent, "b c (h p) (w q) -> b (h w) (c p q)", p=patch, q=patch)
+class Table(nn.Module):
+    """`parts` learned vectors, added to what all blocks share: adaLN-single (PixArt-α, section 2.3)."""
+
+    def __init__(self, width: int, parts: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(parts, width) / width**0.5)
+
+    def forward(self, shared: Float[Tensor, "b *parts d"]) -> Float[Tensor, "b parts d"]:
+        """Shift, scale and, in a block, gate; a single shared vector is added to each of them."""
+        moved: Tensor = self.table + rearrange(shared, "b ... d -> b (...) d")
+        return moved
 
 
-def unpatchify(tokens: Float[Tensor, "b n p"], patch: int, height: int) -> Float[Tensor, "b c h w"]:
-    """The latent from rows whose last axis is row and column inside the square, then channel, as DiT writes it."""
-    return rearrange(
-        tokens, "b (h w) (p q c) -> b c (h p) (w q)", p=patch, q=patch, h=height // patch
-    )
+def modulate(
+    x: Float[Tensor, "b n d"], shift: Float[Tensor, "b 1 d"], scale: Float[Tensor, "b 1 d"]
+) -> Float[Tensor, "b n d"]:
+    """LN(x) (1 + scale) + shift, where the norm has no weights and eps 1e-6."""
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 
 
-def initialise(module: nn.Module) -> None:
-    """Xavier-uniform weights and zero biases in every linear layer (spec of PixArt-α and DiT)."""
-    for part in module.modules():
-        if isinstance(part, nn.Linear):
-            nn.init.xavier_uniform_(part.weight)
+def adapt(x: Float[Tensor, "b n d"], layer: nn.Module, given: Float[Tensor, "b 3 d"]) -> Float[Tensor, "b n d"]:
+    """One residual step of DiT and PixArt-α: x + gate layer(LN(x) (1 + scale) + shift)."""
+    shift, scale, gate = rearrange(given, "b three d -> three b 1 d")
+    return torch.addcmul(x, gate, layer(modulate(x, shift, scale)))
+
+
+class FinalLayer(nn.Module):
+    """The last norm, modulated, and the projection to patches of the output."""
+
+    def __init__(self, config: TransformerConfig, modulation: Modulation | Table) -> None:
+        super().__init__()
+        self.modulation = modulation
+        self.linear = nn.Linear(config.width, config.patch**2 * config.channels * config.outputs)
+
+    def forward(self, x: Float[Tensor, "b n d"], condition: Float[Tensor, "b d"]) -> Float[Tensor, "b n p"]:
+        """A table takes the condition as it is, without SiLU or projection."""
+        shift, scale = rearrange(self.modulation(condition), "b two d -> two b 1 d")
+        patches: Tensor = self.linear(modulate(x, shift, scale))
+        return patches
+
+
+def initialise(network: nn.Module) -> None:
+    """Linear layers and patches are Xavier-uniform with zero bias: where DiT and PixArt-α both start from."""
+    for part in network.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d):
+            nn.init.xavier_uniform_(part.weight.detach().flatten(1))
+            assert part.bias is not None
             nn.init.zeros_(part.bias)
+
+
+def soften(*parts: nn.Module) -> None:
+    """The weights of linear layers inside `parts` are normal with deviation 0.02."""
+    for layer in (inside for part in parts for inside in part.modules() if isinstance(inside, nn.Linear)):
+        nn.init.normal_(layer.weight, std=0.02)
+
+
+def silence(*layers: nn.Linear) -> None:
+    """The layers give zero until they have learned."""
+    for layer in layers:
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)

@@ -1,86 +1,75 @@
 """PixArt-α's denoiser, top to bottom: blocks with adaLN-single and cross-attention (Chen et al. 2023)."""
 
+from collections.abc import Iterable, Sequence
+from typing import cast
+
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from pinxit.errors import ConfigError
 from pinxit.models.config import TransformerConfig
 from pinxit.models.layer import (
-    CaptionEmbed, CrossAttention, Mlp, Modulation, NumberEmbed, SelfAttention,
-    initialise, modulate, patchify, position_table, unpatchify,
-)  # fmt: skip
+    CrossAttention,
+    FinalLayer,
+    Mlp,
+    Modulation,
+    NumberEmbed,
+    PatchEmbed,
+    SelfAttention,
+    Table,
+    Words,
+    adapt,
+    initialise,
+    silence,
+    soften,
+    unpatchify,
+)
+
+
+def _modulation(config: TransformerConfig, parts: int) -> Modulation | Table:
+    kind = Table if config.modulation == "single" else Modulation
+    return kind(config.width, parts)
 
 
 class Block(nn.Module):
-    """Self-attention and MLP, both modulated and gated; between them the caption is read, unmodulated."""
+    """Self-attention and MLP, both modulated and gated; between them the caption is read, with neither."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
+        self.modulation = _modulation(config, 6)
         self.attention = SelfAttention(config.width, config.heads)
         self.cross = CrossAttention(config.width, config.heads)
-        self.mlp = Mlp(config.width, config.mlp_ratio)
-        if config.modulation == "single":
-            self.table = nn.Parameter(torch.randn(6, config.width) / config.width**0.5)
-        else:
-            self.modulation = Modulation(config.width, 6)
+        self.mlp = Mlp(config.width, int(config.width * config.mlp_ratio), config.width)
 
     def forward(
-        self,
-        x: Float[Tensor, "b n d"],
-        caption: Float[Tensor, "b l d"],
-        keep: Bool[Tensor, "b l"],
-        condition: Float[Tensor, "b d"],
-        shared: Float[Tensor, "b 6 d"] | None,
+        self, x: Float[Tensor, "b n d"], words: Words, shared: Float[Tensor, "b *parts d"]
     ) -> Float[Tensor, "b n d"]:
-        """S_i = shared + table (section 2.3), or the block's own projection of the condition."""
-        own = self.modulation(condition) if shared is None else shared + self.table
-        shift, scale, gate, shift_mlp, scale_mlp, gate_mlp = rearrange(own, "b six d -> six b 1 d")
-        x = x + gate * self.attention(modulate(x, shift, scale))
-        x = x + self.cross(x, caption, keep)
-        added: Tensor = gate_mlp * self.mlp(modulate(x, shift_mlp, scale_mlp))
-        return x + added
-
-
-class FinalLayer(nn.Module):
-    """The last norm, modulated by time, and the projection to patches."""
-
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.linear = nn.Linear(config.width, config.patch**2 * config.channels * config.outputs)
-        if config.modulation == "single":
-            self.table = nn.Parameter(torch.randn(2, config.width) / config.width**0.5)
-        else:
-            self.modulation = Modulation(config.width, 2)
-
-    def forward(self, x: Float[Tensor, "b n d"], condition: Float[Tensor, "b d"]) -> Float[Tensor, "b n p"]:
-        """With a table the condition is added as it is: no SiLU, no projection."""
-        own = self.table + condition[:, None] if hasattr(self, "table") else self.modulation(condition)
-        shift, scale = rearrange(own, "b two d -> two b 1 d")
-        patches: Tensor = self.linear(modulate(x, shift, scale))
-        return patches
+        """`shared` is the modulation that all blocks have in common, or the condition where each projects its own."""
+        to_attention, to_mlp = rearrange(self.modulation(shared), "b (two three) d -> two b three d", two=2)
+        x = adapt(x, self.attention, to_attention)
+        x = x + self.cross(x, words)
+        return adapt(x, self.mlp, to_mlp)
 
 
 class Transformer(nn.Module):
-    """The whole denoiser: latent, time and caption to eps (or velocity), and where learned the variance."""
+    """The whole denoiser: latent, time and caption to eps or velocity and, where learned, the variance."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
-        width = config.width
-        self.patch = nn.Linear(config.channels * config.patch**2, width)
-        self.time = NumberEmbed(width)
-        self.caption = CaptionEmbed(config.caption_width, width)
-        if config.modulation == "single":
-            self.shared = Modulation(width, 6)
+        self.patch = PatchEmbed(config)
+        self.time = NumberEmbed(config.width)
         if config.conditions:
-            self.size, self.aspect = NumberEmbed(width // 3), NumberEmbed(width // 3)
+            self.size, self.aspect = NumberEmbed(config.width // 3), NumberEmbed(config.width // 3)
+        self.shared = Modulation(config.width, 6) if config.modulation == "single" else nn.Identity()
+        self.caption = Mlp(config.caption_width, config.width, config.width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-        self.final = FinalLayer(config)
+        self.final = FinalLayer(config, _modulation(config, 2))
         self._initialise()
 
-    def forward(
+    def forward(  # noqa: PLR0917  (the network's inputs, in the order of a batch)
         self,
         latent: Float[Tensor, "b c h w"],
         time: Float[Tensor, "b"],
@@ -89,43 +78,54 @@ class Transformer(nn.Module):
         size: Float[Tensor, "b 2"] | None = None,
         aspect: Float[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b c2 h w"]:
-        """`time` is 0 to 1000; `size` (height, width in pixels) and `aspect` (height over width) where it knows them."""
-        config = self.config
-        height, width = (side // config.patch for side in latent.shape[-2:])
-        places = position_table(height, width, config.width, config.position_base, config.position_scale,
-                                dtype=latent.dtype)  # fmt: skip
-        x = self.patch(patchify(latent, config.patch)) + places.to(latent.device)
+        """Reads the caption, then denoises: see `read` and `denoise`."""
+        return self.denoise(latent, time, self.read(caption, keep), size, aspect)
+
+    def read(self, caption: Float[Tensor, "b l f"], keep: Bool[Tensor, "b l"]) -> list[Words]:
+        """What each block sees of the captions' real tokens, those that `keep` marks; once is enough for a sampling."""
+        tokens = self.caption(caption)
+        return [block.cross.read(tokens, keep) for block in cast("Iterable[Block]", self.blocks)]
+
+    def denoise(
+        self,
+        latent: Float[Tensor, "b c h w"],
+        time: Float[Tensor, "b"],
+        words: Sequence[Words],
+        size: Float[Tensor, "b 2"] | None = None,
+        aspect: Float[Tensor, "b"] | None = None,
+    ) -> Float[Tensor, "b c2 h w"]:
+        """What the network says of captions already read.
+
+        `time` is 0 to 1000. A network with conditions is also told `size`, the original height and width in pixels, and
+        `aspect`, height over width; `ConfigError` is raised where it is not, or where one without conditions is.
+        """
         condition = self._condition(time, size, aspect)
-        words = self.caption(caption)
-        shared = self.shared(condition) if config.modulation == "single" else None
-        for block in self.blocks:
-            x = block(x, words, keep, condition, shared)
-        return unpatchify(self.final(x, condition), config.patch, latent.shape[-2])
+        shared = self.shared(condition)
+        x = self.patch(latent)
+        for block, read in zip(self.blocks, words, strict=True):
+            x = block(x, read, shared)
+        return unpatchify(self.final(x, condition), self.config.patch, latent.shape[-2])
 
     def _condition(
         self, time: Float[Tensor, "b"], size: Float[Tensor, "b 2"] | None, aspect: Float[Tensor, "b"] | None
     ) -> Float[Tensor, "b d"]:
-        condition: Tensor = self.time(time)
-        if not self.config.conditions:
-            return condition
-        assert size is not None
-        assert aspect is not None
-        sides = rearrange(self.size(rearrange(size, "b two -> (b two)")), "(b two) e -> b (two e)", two=2)
-        return condition + torch.cat([sides, self.aspect(aspect)], -1)
+        told = (size is not None, aspect is not None)
+        if told != (self.config.conditions,) * 2:
+            problem = "they go together, to a network built with conditions and to no other"
+            raise ConfigError(
+                "conditions", self.config.conditions, f"size, aspect given: {told}; {problem}", "match them"
+            )
+        embedded: Tensor = self.time(time)
+        if size is None or aspect is None:
+            return embedded
+        height, width = size.unbind(-1)
+        return embedded + torch.cat([self.size(height), self.size(width), self.aspect(aspect)], -1)
 
-    @torch.no_grad()
     def _initialise(self) -> None:
-        """Spec of the published training: Xavier, small embedders, zero cross-attention output, zero final layer."""
+        """A new network gives zero, and its blocks do not read: cross-attention and the final layer end in zeros."""
         initialise(self)
-        embedders: list[nn.Module] = [self.time, self.caption]
-        embedders += [self.size, self.aspect] if self.config.conditions else []
-        embedders += [self.shared] if self.config.modulation == "single" else []
-        for embedder in embedders:
-            for part in embedder.modules():
-                if isinstance(part, nn.Linear):
-                    nn.init.normal_(part.weight, std=0.02)
-        zeros = [block.cross.out for block in self.blocks if isinstance(block, Block)] + [self.final.linear]
-        zeros += [part.linear for part in self.modules() if isinstance(part, Modulation) and part is not getattr(self, "shared", None)]
-        for layer in zeros:
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        silence(self.final.linear, *(part.out for part in self.modules() if isinstance(part, CrossAttention)))
+        silence(*(part.linear for part in self.modules() if isinstance(part, Modulation)))
+        soften(self.time, self.caption, self.shared)  # the shared modulation alone does not begin at zero
+        if self.config.conditions:
+            soften(self.size, self.aspect)

@@ -45,6 +45,7 @@ class Course:
     def run(self) -> TrainState:
         """All stages are done; goes on from the newest checkpoint of the folder, if there is one."""
         self._claim_folder()
+        self.meter = Meter(self.folder)
         saved = complete_checkpoints(self.folder)
         place = read_place(saved[-1]) if saved else None
         state: TrainState | None = None
@@ -52,7 +53,8 @@ class Course:
             for index, (name, stage) in enumerate(self.recipe.stages.items()):
                 if place and place["stage"] > index:
                     continue
-                material = open_material(self.recipe, stage, self.folder)
+                with self.meter.stage(name, "encode"):
+                    material = open_material(self.recipe, stage, self.folder)
                 state = begin_stage(
                     self.recipe, index, factor=material.factor, classes=material.classes, before=state, start=self.start
                 )
@@ -70,9 +72,10 @@ class Course:
         objective = objective_for(self.recipe, stage, state.model, material.null)
         probes = Every(
             self.recipe.probe_every,
-            probe(objective, material.probes(), self.folder / "probe.jsonl", name),
+            probe(objective, material.probes, self.folder / "probe.jsonl", name),
         )
-        with Bar(name, stage.images, state.seen_in_stage) as bar, Meter(self.folder).stage(name) as meter:
+        loader = material.loader(state.started)
+        with Bar(name, stage.images, state.seen_in_stage) as bar, self.meter.stage(name) as meter:
             hooks = [
                 follow_average(stage.batch),
                 StepLog(self.folder / "steps.jsonl", name, bar),
@@ -81,10 +84,12 @@ class Course:
                 Checkpointer(self.folder, stopper, self.recipe.save_every),
             ]
             end = state.started + stage.images
-            fit(Run(state, objective, material.loader, end, stage.batch, hooks, self._last_good))
+            fit(Run(state, objective, loader, end, stage.batch, hooks, self._last_good))
+        loader.close()
         write_checkpoint(state, self.folder)
-        for action in self.after_stage:
-            action(StageEnd(self.recipe, self.folder, name, stage, state, material))
+        with self.meter.stage(name, "evaluate"):
+            for action in self.after_stage:
+                action(StageEnd(self.recipe, self.folder, name, stage, state, material))
 
     def _claim_folder(self) -> None:
         file, text = self.folder / "recipe.yaml", dump_recipe(self.recipe)

@@ -1,9 +1,9 @@
-"""A whole run as one value: real emoji art, three stages, minutes on a CPU."""
+"""A whole run as one value: real emoji art, three stages, minutes on a CPU; and its relatives."""
 
 from pinxit.diffusion.config import FlowConfig
 from pinxit.generate.config import SamplingConfig
 from pinxit.models.config import TransformerConfig
-from pinxit.recipes.recipe import DEFAULT_STYLES, EmojiDataConfig, Recipe, StageConfig
+from pinxit.recipes.recipe import DEFAULT_STYLES, EmojiDataConfig, Recipe, RecordsDataConfig, StageConfig
 from pinxit.train.config import AverageConfig, OptimizerConfig
 
 
@@ -70,4 +70,47 @@ def shipped() -> Recipe:
             ),
         },
         sampling=SamplingConfig(solver="euler", steps=25, guidance=3.0),
+    )
+
+
+def own() -> Recipe:
+    """A folder of own pictures: continues the shipped model by default, one stage, minutes on a CPU."""
+    return Recipe(
+        name="own",
+        start="shipped",
+        network=shipped().network,
+        stages={
+            "own": StageConfig(
+                teaches="text",
+                data=RecordsDataConfig(folder="data/own"),
+                images=12_000,
+                resolution=64,
+                batch=16,
+                optimizer=OptimizerConfig(learning_rate=2e-4, warmup=800, decay=0.5),
+                average=AverageConfig(memory=2_000),
+            )
+        },
+        sampling=shipped().sampling,
+        probe_every=1_000,
+    )
+
+
+def smallest() -> Recipe:
+    """Every part of a run at a size that trains in seconds: what the tests run."""
+    art = EmojiDataConfig(styles=("Fxemoji",), pictures=64)
+    text = StageConfig(teaches="text", data=art, images=192, resolution=32, batch=16)
+    return Recipe(
+        name="smallest",
+        network=TransformerConfig(
+            depth=2, width=32, heads=2, channels=16, outputs=1, caption_width=384, position_base=2
+        ),
+        stages={
+            "pixels": text.model_copy(update={"teaches": "class"}),
+            "alignment": text,
+            "aesthetics": text.model_copy(
+                update={"resolution": 48, "buckets": True, "position_scale": 1.5, "shift": 1.2, "batch": 8}
+            ),
+        },
+        sampling=SamplingConfig(solver="euler", steps=4, guidance=2.0),
+        probe_every=64,
     )

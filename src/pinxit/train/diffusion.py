@@ -65,7 +65,7 @@ class TextToImage(DiffusionObjective):
 
 
 class ClassToImage(DiffusionObjective):
-    """The DiT learns to denoise latents given a class; a share of classes is the null row."""
+    """The DiT learns to denoise latents given a class; a share of them, and pictures without one, get the null row."""
 
     def __init__(self, network: DiT, process: Process, dropout: float) -> None:
         super().__init__(network, process, dropout)
@@ -75,5 +75,5 @@ class ClassToImage(DiffusionObjective):
         self, network: nn.Module, x_t: Latent, time: Float[Tensor, "b"], batch: Batch, dropped: Bool[Tensor, "b"]
     ) -> Float[Tensor, "b c2 h w"]:
         """What `network` says given the classes."""
-        output: Tensor = network(x_t, time, torch.where(dropped, self.classes, batch.label))
+        output: Tensor = network(x_t, time, torch.where(dropped | (batch.label < 0), self.classes, batch.label))
         return output

@@ -6,14 +6,17 @@ from pinxit.diffusion.process import Denoise, Latent, Level, Noise
 from pinxit.diffusion.solver.ancestral import ancestral
 from pinxit.diffusion.solver.ddim import ddim
 from pinxit.diffusion.solver.dpm import dpm
-from pinxit.diffusion.solver.euler import euler
+from pinxit.diffusion.solver.sa import sa
 
 DETERMINISTIC: Mapping[str, Callable[[Denoise, Latent, Sequence[Level]], Latent]] = {
     "ddim": ddim,
     "dpm": dpm,
-    "euler": euler,
+    "euler": ddim,  # one formula; the name that users of flows look for
 }
-STOCHASTIC: Mapping[str, Callable[[Denoise, Latent, Sequence[Level], Noise], Latent]] = {"ancestral": ancestral}
+STOCHASTIC: Mapping[str, Callable[[Denoise, Latent, Sequence[Level], Noise], Latent]] = {
+    "ancestral": ancestral,
+    "sa": sa,
+}
 
 
 def solve(name: str, denoise: Denoise, x_t: Latent, levels: Sequence[Level], noise: Noise) -> Latent:

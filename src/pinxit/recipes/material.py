@@ -1,0 +1,145 @@
+"""What a stage learns from: records of its data, encoded once into the run's cache, and the loader over it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+
+from pinxit.data.bucket import Bucket, buckets
+from pinxit.data.cache import Cache, open_cache
+from pinxit.data.config import Fingerprint
+from pinxit.data.emoji import Art, load_art
+from pinxit.data.encode import encode
+from pinxit.data.kind import Batch, Record
+from pinxit.data.loader import CacheLoader, Plan, make_batch, plan
+from pinxit.data.records import read_records
+from pinxit.data.scene import Scene, labels, plain_scene, scene
+from pinxit.data.split import Split, split
+from pinxit.models.autoencoder import load_autoencoder
+from pinxit.models.null import NullCondition
+from pinxit.models.text import load_text
+from pinxit.recipes.recipe import DataConfig, EmojiDataConfig, Recipe, RecordsDataConfig, StageConfig
+from pinxit.rng import numpy_at
+
+PROBES = 64  # pictures of each split that the probe loss looks at
+HELD_OUT = "held out "  # how the keys of scenes begin that are not for training
+
+
+class SceneRecords(Sequence[Record]):
+    """Records of scenes, drawn when asked for: record i of a seed is always the same.
+
+    The last `PROBES` of them are made of art that is held out from training, and say so in their key.
+    """
+
+    def __init__(self, data: EmojiDataConfig, parts: Split, sizes: Sequence[Bucket], seed: int) -> None:
+        self.data, self.parts, self.sizes, self.seed = data, parts, sizes, seed
+        self.labels = labels(parts.training)
+
+    def __len__(self) -> int:
+        return self.data.pictures + PROBES
+
+    def __getitem__(self, index: int) -> Record:  # type: ignore[override]
+        """Record `index`."""
+        if index >= self.data.pictures:
+            drawn = self.scene(self.parts.unseen_style, index - self.data.pictures)
+            return drawn.record(f"{HELD_OUT}{index}", self.seed, share_of_sparse=0.0)
+        drawn = self.scene(self.parts.training, index)
+        first = drawn.facts.pieces[0]
+        piece = self.parts.training.find(first.concept, first.style)
+        label = self.labels[piece.subgroup, piece.style]
+        return drawn.record(str(index), self.seed, share_of_sparse=self.data.sparse, label=label)
+
+    def scene(self, art: Art, index: int) -> Scene:
+        """Scene `index` of some art, in one of the sizes."""
+        bucket = self.sizes[int(numpy_at(self.seed, f"size/{index}").integers(len(self.sizes)))]
+        size = (bucket.height, bucket.width)
+        if self.data.pieces == 1:
+            return plain_scene(art, index, size, self.data.fill)
+        return scene(art, self.seed, index, size, (1, self.data.pieces))
+
+
+def read_data(data: DataConfig, stage: StageConfig, seed: int, multiple: int) -> Sequence[Record]:
+    """The records of a stage, held-out ones included."""
+    if isinstance(data, RecordsDataConfig):
+        return read_records(Path(data.folder))
+    choice = buckets(stage.resolution, multiple, aspect=stage.buckets)
+    moderate = [bucket for bucket in choice if 0.5 <= bucket.height / bucket.width <= 2]
+    return SceneRecords(data, split(load_art(data.styles)), moderate, seed)
+
+
+@dataclass
+class Material:
+    """A stage's cache, the plan over its training part, and what is held out."""
+
+    cache: Cache
+    plan: Plan
+    held_out: tuple[int, ...]
+    seed: int
+    stage: StageConfig
+    classes: int
+    factor: int
+
+    @property
+    def null(self) -> NullCondition:
+        """The states of the empty caption."""
+        return NullCondition("empty", self.cache.null)
+
+    def loader(self, started: int) -> CacheLoader:
+        """The stream of the stage that began when `started` examples of the run were seen."""
+        return CacheLoader(self.cache, self.plan, self.seed, accumulation=self.stage.accumulation, started=started)
+
+    @cached_property
+    def probes(self) -> Mapping[str, Sequence[Batch]]:
+        """Fixed batches of training pictures and of held-out ones, bucket by bucket."""
+        training = [place for _, places in self.plan.buckets for place in places]
+        parts = {"training": training, "held out": list(self.held_out)}
+        return {name: list(self._fixed(places)) for name, places in parts.items() if places}
+
+    def _fixed(self, places: Sequence[int]) -> Iterator[Batch]:
+        chosen = [places[i] for i in numpy_at(0, "probe").permutation(len(places))[:PROBES]]
+        for _, group in plan(self.cache, 1, chosen).buckets:
+            yield make_batch(self.cache, group, 0, self.seed)
+
+
+def wanted_fingerprint(recipe: Recipe, stage: StageConfig) -> tuple[Fingerprint, int]:
+    """What a stage's cache must have been made of, and the autoencoder's factor."""
+    autoencoder, text = load_autoencoder(recipe.autoencoder).identity, load_text(recipe.text).identity
+    fingerprint = Fingerprint(
+        autoencoder=autoencoder, text=text, resolution=stage.resolution, buckets=stage.buckets,
+        multiple=autoencoder.factor * recipe.network.patch,
+    )  # fmt: skip
+    return fingerprint, autoencoder.factor
+
+
+def cache_folder(recipe: Recipe, stage: StageConfig, folder: Path) -> Path:
+    """Stages that learn from the same pictures at the same size share one cache."""
+    said = f"{stage.data.model_dump_json()}/{stage.resolution}/{stage.buckets}/{recipe.seed}"
+    return folder / "cache" / blake2b(said.encode(), digest_size=6).hexdigest()
+
+
+def open_material(recipe: Recipe, stage: StageConfig, folder: Path) -> Material:
+    """The stage's material; encoded now if it was not, and after that without any encoder in memory."""
+    fingerprint, factor = wanted_fingerprint(recipe, stage)
+    where = cache_folder(recipe, stage, folder)
+    if not (where / "encode.json").is_file():
+        records = read_data(stage.data, stage, recipe.seed, fingerprint.multiple)
+        encode(records, load_autoencoder(recipe.autoencoder), load_text(recipe.text), where, fingerprint)
+    cache = open_cache(where, fingerprint)
+    held_out = hold_out(cache, stage.data, recipe.seed)
+    kept = set(held_out)
+    training = [place for place in range(len(cache)) if place not in kept]
+    return Material(
+        cache, plan(cache, stage.batch, training), held_out, recipe.seed, stage,
+        classes=cache.classes, factor=factor,
+    )  # fmt: skip
+
+
+def hold_out(cache: Cache, data: DataConfig, seed: int) -> tuple[int, ...]:
+    """Places kept from training for the probe: scenes of held-out art, or a share of own pictures."""
+    if isinstance(data, EmojiDataConfig):
+        return tuple(place for place, key in enumerate(cache.keys) if key.startswith(HELD_OUT))
+    if data.held_out == 0:
+        return ()
+    count = min(len(cache) - 1, max(1, round(data.held_out * len(cache))))
+    return tuple(int(i) for i in sorted(numpy_at(seed, "held out").permutation(len(cache))[:count]))

@@ -1,0 +1,193 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from pinxit.data.bucket import buckets, fit, nearest
+from pinxit.data.cache import caption_hash, verify
+from pinxit.data.encode import encode, recaption
+from pinxit.data.kind import Caption, Record
+from pinxit.errors import DataError
+from tests.data.double import FINGERPRINT, Codec, Words, record
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pinxit.data.encode.SHARD", 4)
+
+
+def mixed(count: int) -> list[Record]:
+    """Pictures of many ratios, every fifth of them too long."""
+    return [record(i, (64, 400) if i % 5 == 4 else (64, 20 * (i % 5) + 40)) for i in range(count)]
+
+
+def account(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "encode.json").read_text())
+    return found
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def test_cached_is_uncached(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sizes = [(64, 64), (90, 64), (40, 100), (64, 250)]
+    records = [
+        Record(f"k{i}", rng.integers(0, 256, (*size, 3), dtype=np.uint8), (Caption("a red fox"),), i)
+        for i, size in enumerate(sizes)
+    ]
+    cache = encode(records, Codec(), Words(), tmp_path, FINGERPRINT)
+    for place, each in enumerate(records):
+        bucket = nearest(sizes[place], buckets(64, 16))
+        assert bucket is not None
+        pixels = torch.tensor(fit(each.picture, bucket)).permute(2, 0, 1)[None].float() / 127.5 - 1
+        mean, std = Codec().encode(pixels)
+        row = cache[place]
+        assert (row.key, row.label, row.size) == (each.key, each.label, sizes[place])
+        assert torch.equal(row.mean, mean[0].half().float())
+        assert torch.equal(row.std, std[0].half().float())
+        assert_close(cache.caption(row.hashes[0]), Words().encode(["a red fox"])[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("fails_after", [0, 3, 4, 7, 11])
+def test_interrupted_and_resumed_is_straight_through_to_the_byte(tmp_path: Path, fails_after: int) -> None:
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    encode(mixed(16), Codec(), Words(), straight, FINGERPRINT)
+    with pytest.raises(RuntimeError, match="the power went"):
+        encode(mixed(16), Codec(fails_after), Words(), broken, FINGERPRINT)
+    encode(mixed(16), Codec(), Words(), broken, FINGERPRINT)
+    assert content(broken) == content(straight)
+
+
+def test_complete_shards_are_not_encoded_again(tmp_path: Path) -> None:
+    encode([record(i) for i in range(8)], Codec(), Words(), tmp_path, FINGERPRINT)
+    codec, words = Codec(), Words()
+    encode([record(i) for i in range(8)], codec, words, tmp_path, FINGERPRINT)
+    assert (codec.pictures, words.texts) == (0, [])
+
+
+def test_a_torn_manifest_line_loses_no_picture(tmp_path: Path) -> None:
+    encode([record(i) for i in range(8)], Codec(), Words(), tmp_path, FINGERPRINT)
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text(manifest.read_text()[:-30])
+    cache = encode([record(i) for i in range(16)], Codec(), Words(), tmp_path, FINGERPRINT)
+    assert cache.keys == [f"key {i}" for i in range(16)]
+    assert verify(tmp_path) == []
+
+
+def test_leftovers_are_cleaned(tmp_path: Path) -> None:
+    (tmp_path / ".latent-00000.arrow.part").write_bytes(b"half")
+    encode([record(0)], Codec(), Words(), tmp_path, FINGERPRINT)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_records_in_are_records_used_and_rejected_with_their_names(tmp_path: Path) -> None:
+    records = [*mixed(10), record(10, captions=("123", "456")), record(11, captions=("123", "a fox"))]
+    cache = encode(records, Codec(), Words(), tmp_path, FINGERPRINT)
+    said = account(tmp_path)
+    assert (said["records"], said["used"], said["rejected"]) == (12, 9, 3)
+    assert said["emptied"] == 3
+    rejected = [json.loads(line) for line in (tmp_path / "rejected.jsonl").read_text().splitlines()]
+    assert [line["key"] for line in rejected] == ["key 4", "key 9", "key 10"]
+    assert "400x64" in rejected[0]["why"]
+    assert "key 11" in cache.keys
+
+
+def test_cut_captions_are_counted_and_their_lost_words_shown(tmp_path: Path) -> None:
+    records = [
+        record(0, captions=("one two three four five six seven",)),
+        record(1, captions=("one two three four five",)),
+    ]
+    encode(records, Codec(), Words(), tmp_path, FINGERPRINT)
+    said = account(tmp_path)
+    assert (said["captions"], said["cut"], said["lost"]) == (2, 1, ["six seven"])
+
+
+def test_a_wording_shared_by_pictures_is_encoded_once(tmp_path: Path) -> None:
+    words = Words()
+    encode([record(i, captions=("a fox", "a red fox")) for i in range(9)], Codec(), words, tmp_path, FINGERPRINT)
+    assert sorted(words.texts) == ["", "a fox", "a red fox"]
+
+
+def test_records_appended_later_leave_the_old_ones_alone(tmp_path: Path) -> None:
+    encode([record(i) for i in range(5)], Codec(), Words(), tmp_path, FINGERPRINT)
+    codec = Codec()
+    cache = encode([record(i) for i in range(7)], codec, Words(), tmp_path, FINGERPRINT)
+    assert (len(cache), codec.pictures) == (7, 2)
+    assert account(tmp_path)["used"] == 7
+
+
+def test_new_captions_encode_no_picture_and_replace_the_old(tmp_path: Path) -> None:
+    encode([record(i) for i in range(6)], Codec(), Words(), tmp_path, FINGERPRINT)
+    words = Words()
+    cache = recaption([record(2, captions=("a blue fox", "fox"))], words, tmp_path)
+    assert sorted(words.texts) == ["a blue fox", "fox"]
+    identity = words.identity
+    assert cache[2].hashes == (caption_hash("a blue fox", identity), caption_hash("fox", identity))
+    assert len(cache[1].hashes) == 1
+    assert len(cache) == 6
+    assert verify(tmp_path) == []
+
+
+def test_records_can_be_appended_after_new_captions(tmp_path: Path) -> None:
+    encode([record(i) for i in range(4)], Codec(), Words(), tmp_path, FINGERPRINT)
+    recaption([record(0, captions=("fox",))], Words(), tmp_path)
+    cache = encode([record(i) for i in range(6)], Codec(), Words(), tmp_path, FINGERPRINT)
+    assert cache.keys == [f"key {i}" for i in range(6)]
+    assert cache[0].hashes == (caption_hash("fox", Words().identity),)
+
+
+def test_captions_of_an_unknown_picture_are_refused_by_name(tmp_path: Path) -> None:
+    encode([record(0)], Codec(), Words(), tmp_path, FINGERPRINT)
+    with pytest.raises(DataError, match="no picture key 9"):
+        recaption([record(9)], Words(), tmp_path)
+
+
+def test_other_records_under_the_same_settings_are_refused(tmp_path: Path) -> None:
+    encode([record(i) for i in range(4)], Codec(), Words(), tmp_path, FINGERPRINT)
+    with pytest.raises(DataError, match="key 0"):
+        encode([record(100 + i) for i in range(8)], Codec(), Words(), tmp_path, FINGERPRINT)
+
+
+def test_fewer_records_than_were_encoded_are_refused(tmp_path: Path) -> None:
+    encode([record(i) for i in range(4)], Codec(), Words(), tmp_path, FINGERPRINT)
+    with pytest.raises(DataError, match="made of 4 records, these are 2"):
+        encode([record(i) for i in range(2)], Codec(), Words(), tmp_path, FINGERPRINT)
+
+
+def test_no_usable_record_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none of 1 records"):
+        encode([record(0, (10, 400))], Codec(), Words(), tmp_path, FINGERPRINT)
+
+
+def test_a_latent_that_is_not_finite_stops_with_the_pictures_name(tmp_path: Path) -> None:
+    class Broken(Codec):
+        def encode(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            mean, std = super().encode(pixels)
+            return mean * float("nan"), std
+
+    with pytest.raises(DataError, match=r"picture key 0.*not finite"):
+        encode([record(0)], Broken(), Words(), tmp_path, FINGERPRINT)
+
+
+def test_decoded_pictures_are_held_at_their_buckets_size_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import weakref
+
+    monkeypatch.setattr("pinxit.data.encode.SHARD", 64)
+    alive: list[weakref.ref[Record]] = []
+    most = 0
+
+    class Lazy(list[int]):
+        def __getitem__(self, index: int) -> Record:  # type: ignore[override]
+            nonlocal most
+            made = record(index, (200, 200))
+            alive.append(weakref.ref(made))
+            most = max(most, sum(one() is not None for one in alive))
+            return made
+
+    encode(Lazy(range(64)), Codec(), Words(), tmp_path, FINGERPRINT)  # type: ignore[arg-type]
+    assert most <= 3

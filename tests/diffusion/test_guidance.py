@@ -1,0 +1,44 @@
+"""Guidance: at scale 1 it is not there; guiding the clean latent is guiding eps."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from pinxit.diffusion.config import IDDPMConfig
+from pinxit.diffusion.guidance import guided
+from pinxit.diffusion.iddpm import IDDPM
+from pinxit.diffusion.process import Latent, Level, Prediction
+from pinxit.diffusion.solver.dpm import dpm
+
+from .solver.case import normal, smooth
+
+
+def null(x_t: Latent, level: Level) -> Prediction:
+    return Prediction(0.2 * x_t, torch.zeros_like(x_t))
+
+
+def test_at_scale_one_nothing_changes_and_the_null_denoiser_is_never_asked() -> None:
+    def never(x_t: Latent, level: Level) -> Prediction:
+        raise AssertionError("asked")
+
+    levels = IDDPM(IDDPMConfig()).levels(5)
+    assert torch.equal(dpm(guided(smooth, never, 1.0), normal(0), levels), dpm(smooth, normal(0), levels))
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.5, 4.5])
+def test_guiding_the_clean_latent_is_guiding_eps(scale: float) -> None:
+    process, x_t = IDDPM(IDDPMConfig()), normal(0)
+    level = process.levels(4)[1]
+    asked, unasked = torch.cat([normal(1), normal(2)], 1), torch.cat([normal(3), normal(4)], 1)
+    denoise = guided(lambda x, at: process.predict(asked, x, at), lambda x, at: process.predict(unasked, x, at), scale)
+    eps = normal(3) + scale * (normal(1) - normal(3))
+    expected = process.predict(torch.cat([eps, normal(2)], 1), x_t, level)
+    found = denoise(x_t, level)
+    assert_close(found.clean, expected.clean)
+    assert found.log_variance is not None and expected.log_variance is not None
+    assert torch.equal(found.log_variance, expected.log_variance)  # the conditional one's
+
+
+def test_at_scale_zero_the_null_denoiser_speaks() -> None:
+    level = Level(0.6, 0.8, 500.0)
+    assert torch.equal(guided(smooth, null, 0.0)(normal(0), level).clean, null(normal(0), level).clean)
