@@ -1,11 +1,8 @@
 """The embedded data: real emoji art in several styles and the words for it; fetched once, checked, rendered."""
 
 import io
-import json
 import os
-import re
 import tempfile
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,19 +12,15 @@ from typing import overload
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 
-from pinxit.data.alias import ICON_NAMES
+from pinxit.data.drawing import Concept, Renderer, read_concepts, renderer, slug
 from pinxit.data.npm import Package, fetch
-from pinxit.errors import DataError, MissingExtra
+from pinxit.errors import DataError
 from pinxit.log import Bar, console
 
-MASTER = 256  # side of the rendered art in pixels
 RENDERING = 2  # changes when the same packages would give other art; older tables are then made anew
 THREADS = 2
-LEFT_OUT = {2: "component", 8: "symbols", 9: "flags"}  # groups of emojibase: parts, lettered signs and keycaps, flags
-LETTERED = {"hundred points", "ZZZ"}  # drawings of text in the other groups
-TONES = ("light", "medium-light", "medium", "medium-dark", "dark")  # emojibase counts them from 1
 
 _SUMS = {  # of the packages, as their registry states them: sha512 in base64
     "@lobehub/fluent-emoji-3d@1.1.0":
@@ -59,6 +52,13 @@ WORDS = Package(
 )
 
 
+TERMS = {
+    "MIT": "https://spdx.org/licenses/MIT.html",
+    "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
+    "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
+}
+
+
 @dataclass(frozen=True)
 class Style:
     """One hand that drew the emoji: its package, its terms, and the family of designs it shares."""
@@ -75,12 +75,6 @@ class Style:
         """The line that names the author and the terms."""
         return f"{self.name} emoji art by {self.author}, {self.spdx}, {TERMS[self.spdx]}"
 
-
-TERMS = {
-    "MIT": "https://spdx.org/licenses/MIT.html",
-    "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
-    "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
-}
 
 STYLES: Mapping[str, Style] = {
     style.name: style
@@ -103,7 +97,7 @@ DEFAULT_STYLES = tuple(style.name for style in STYLES.values() if not style.attr
 
 @dataclass(frozen=True, eq=False)  # one piece of art is one object
 class Piece:
-    """One piece of art: a concept in a style; straight alpha, `side` pixels square; `tone` of skin, if not the default."""
+    """One piece of art: a concept in a style, in straight alpha; `tone` of skin where it is not the default."""
 
     concept: str
     style: str
@@ -158,124 +152,9 @@ class Art(Sequence[Piece]):
         return tuple(self.by_style)
 
 
-@dataclass(frozen=True)
-class Concept:
-    """One entry of the word list; `label` is its own name, which for a skin tone is longer than the concept's."""
-
-    name: str
-    label: str
-    hexcode: str
-    group: str
-    subgroup: str
-    keywords: tuple[str, ...]
-    tone: str | None = None
-
-
 def home() -> Path:
     """Where fetched data is kept: PINXIT_HOME, or a folder in the user's cache."""
     return Path(os.environ.get("PINXIT_HOME") or Path.home() / ".cache" / "pinxit")
-
-
-def slug(label: str) -> str:
-    """A label as the icon sets write it in file names: ASCII, lower case, hyphens."""
-    ascii_ = unicodedata.normalize("NFKD", re.sub("[’'“”.!,()]", "", label)).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", ascii_.replace("&", "and")).strip("-")
-
-
-def read_concepts(package: Path, *, tones: bool = False) -> list[Concept]:
-    """The concepts worth drawing: no parts, signs, keycaps or flags; or else their variants in each skin tone."""
-    names = json.loads((package / "meta" / "groups.json").read_text(encoding="utf-8"))
-    found = []
-    for entry in json.loads((package / "en" / "data.json").read_text(encoding="utf-8")):
-        group = entry.get("group")
-        if group is None or group in LEFT_OUT or entry["label"] in LETTERED:
-            continue
-        for drawn in entry.get("skins", ()) if tones else (entry,):
-            found.append(
-                Concept(
-                    unicodedata.normalize("NFC", entry["label"]), drawn["label"], _code(drawn["hexcode"]),
-                    names["groups"][str(group)], names["subgroups"][str(entry["subgroup"])],
-                    tuple(entry.get("tags", ())), _tone(drawn.get("tone")),
-                )
-            )  # fmt: skip
-    return found
-
-
-def _code(hexcode: str) -> str:
-    """A hexcode without the variation selector, which the sets write or leave out as they please."""
-    return hexcode.lower().replace("-fe0f", "")
-
-
-def _tone(number: int | list[int] | None) -> str | None:
-    if number is None:
-        return None
-    return " and ".join(TONES[n - 1] for n in ([number] if isinstance(number, int) else number))
-
-
-Renderer = Callable[[Concept], Image.Image | None]
-
-
-def _webp_renderer(package: Path) -> Renderer:
-    files = {_code(file.stem): file for file in sorted((package / "assets").glob("*.webp"))}
-
-    def render(concept: Concept) -> Image.Image | None:
-        file = files.get(concept.hexcode)
-        if file is None:
-            return None
-        with Image.open(file) as image:
-            return _square(image.convert("RGBA"))
-
-    return render
-
-
-def _svg_renderer(package: Path, corrected: Mapping[str, str]) -> Renderer:
-    try:
-        import resvg_py
-    except ImportError as error:
-        raise MissingExtra("rendering the emoji art", "resvg-py", "pip install 'resvg-py>=0.5,<0.6'") from error
-    icons = json.loads((package / "icons.json").read_text(encoding="utf-8"))
-    codes = json.loads((package / "chars.json").read_text(encoding="utf-8"))
-    by_code = {_code(code): name for code, name in codes.items()}
-    bodies, aliases = icons["icons"], icons.get("aliases", {})
-
-    def find(concept: Concept) -> str | None:
-        if concept.label in corrected:
-            return corrected[concept.label] or None
-        name = slug(concept.label)
-        names = (by_code.get(concept.hexcode), name, name.replace("-", ""))
-        return next((n for n in names if n in bodies or n in aliases), None)
-
-    def render(concept: Concept) -> Image.Image | None:
-        name, mirrored = find(concept), False
-        while name in aliases:
-            mirrored ^= bool(aliases[name].get("hFlip"))
-            name = aliases[name]["parent"]
-        if name is None:
-            return None
-        icon = bodies[name]
-        width, height = (icon.get(side, icons.get(side, 16)) for side in ("width", "height"))
-        svg = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'viewBox="0 0 {width} {height}">{icon["body"]}</svg>'
-        )
-        longer = "width" if width >= height else "height"
-        with Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=svg, **{longer: MASTER})))) as image:
-            drawn = _square(image.convert("RGBA"))
-        return ImageOps.mirror(drawn) if mirrored else drawn
-
-    return render
-
-
-def _square(image: Image.Image) -> Image.Image:
-    """The art on a transparent square of the master's side."""
-    if image.size == (MASTER, MASTER):
-        return image
-    scale = MASTER / max(image.size)
-    width, height = (max(1, round(side * scale)) for side in image.size)
-    smaller = image.convert("RGBa").resize((width, height), Image.Resampling.HAMMING).convert("RGBA")
-    canvas = Image.new("RGBA", (MASTER, MASTER))
-    canvas.paste(smaller, ((MASTER - width) // 2, (MASTER - height) // 2))
-    return canvas
 
 
 def _row(style: str, render: Renderer, concept: Concept) -> dict[str, object] | None:
@@ -313,7 +192,7 @@ def _known(names: Sequence[str]) -> list[Style]:
     return [STYLES[name] for name in names]
 
 
-def _table(name: str, root: Path, toned: bool) -> Path:  # noqa: FBT001
+def _table(name: str, root: Path, toned: bool) -> Path:
     return root / "art" / (slug(name) + ("-tones" if toned else ""))
 
 
@@ -321,20 +200,19 @@ def _stamp(style: Style) -> str:
     return f"{style.package} {WORDS} rendering {RENDERING}"
 
 
-def _is_made(style: Style, root: Path, toned: bool) -> bool:  # noqa: FBT001
+def _is_made(style: Style, root: Path, toned: bool) -> bool:
     stamp = _table(style.name, root, toned) / "made.txt"
     return stamp.is_file() and stamp.read_text(encoding="utf-8") == _stamp(style)
 
 
-def _render_style(style: Style, root: Path, toned: bool) -> None:  # noqa: FBT001
+def _render_style(style: Style, root: Path, toned: bool) -> None:
     """The style's table is made, whole or not at all; one made by another version is replaced."""
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
     concepts = read_concepts(fetch(WORDS, root / "package"), tones=toned)
     package = fetch(style.package, root / "package")
-    webp = (package / "assets").is_dir()
-    render = _webp_renderer(package) if webp else _svg_renderer(package, ICON_NAMES.get(style.name, {}))
+    render = renderer(package, style.name)
     rows: list[dict[str, object]] = []
     with ThreadPoolExecutor(THREADS) as pool, Bar(f"rendering {style.name}", len(concepts)) as bar:
         for done, row in enumerate(pool.map(partial(_row, style.name, render), concepts), 1):
@@ -387,7 +265,7 @@ def _piece(side: int, row: Mapping[str, object]) -> Piece:
     data = row["png"]
     assert isinstance(data, bytes)
     with Image.open(io.BytesIO(data)) as image:
-        small = image.convert("RGBa").resize((side, side), Image.Resampling.HAMMING).convert("RGBA")
+        small = image.convert("RGBa").resize((side, side), Image.Resampling.BILINEAR).convert("RGBA")
     return Piece(
         str(row["concept"]), str(row["style"]), str(row["group"]), str(row["subgroup"]),
         tuple(row["keywords"]),  # type: ignore[arg-type]

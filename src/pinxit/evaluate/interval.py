@@ -1,38 +1,50 @@
-"""How far a measured share may be off."""
+"""How far a measured number can be trusted: 95 % intervals of a share and of a mean."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 
-Z = 1.959964  # of 95 %
+import numpy as np
+from jaxtyping import Float
+
+Z = 1.959964  # 97.5 % of a normal distribution lie below
 
 
 @dataclass(frozen=True)
 class Share:
-    """So many right of so many, with the 95 % interval of Wilson (1927)."""
+    """So many right out of `n`."""
 
     right: int
-    of: int
+    n: int
 
     @property
     def value(self) -> float:
-        """The share itself; 0 of nothing."""
-        return self.right / self.of if self.of else 0.0
+        """The share that is right; not a number where nothing was asked."""
+        return self.right / self.n if self.n else nan
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Lower and upper end; everything of nothing."""
-        if not self.of:
-            return 0.0, 1.0
-        share, spread = self.value, Z**2 / self.of
-        centre = (share + spread / 2) / (1 + spread)
-        half = Z * sqrt(share * (1 - share) / self.of + spread / (4 * self.of)) / (1 + spread)
-        return max(0.0, centre - half), min(1.0, centre + half)
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.value:.1%} ({low:.1%} to {high:.1%}, n = {self.of})"
+        """The share's 95 % interval."""
+        return wilson(self.right, self.n)
 
 
-def count(right: list[bool]) -> Share:
-    """The share of those that are right."""
-    return Share(sum(right), len(right))
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson 1927); everything is possible where n is 0. Raises ValueError outside 0..n."""
+    if not 0 <= right <= n:
+        raise ValueError(f"{right} of {n} is no share; give 0 <= right <= n")
+    if n == 0:
+        return 0.0, 1.0
+    share, spread = right / n, Z * Z / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z / (1 + spread) * sqrt(share * (1 - share) / n + spread / (4 * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def bootstrap(values: Sequence[float] | Float[np.ndarray, "n"], seed: int, draws: int = 2000) -> tuple[float, float]:
+    """The 95 % percentile interval of a mean (Efron 1979), the same for the same seed; ValueError without values."""
+    sample = np.asarray(values, float)
+    if not len(sample):
+        raise ValueError("an empty sample has no mean; give at least one value")
+    chosen = np.random.default_rng(seed).integers(len(sample), size=(draws, len(sample)))
+    low, high = np.quantile(sample[chosen].mean(1), (0.025, 0.975))
+    return float(low), float(high)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from pinxit.errors import ConfigError
 from pinxit.models.config import TransformerConfig
 
-FREQUENCIES = 128  # of the sinusoid of a time or a size; each gives a cosine and a sine
+WAVES = 128  # in the sinusoid of a time or a size; each gives a cosine and a sine
 
 
 def position_table(
@@ -35,11 +35,14 @@ def position_table(
     return rearrange(torch.cat([across, down], -1), "h w d -> (h w) d")
 
 
+def frequencies(device: torch.device | None = None) -> Float[Tensor, "waves"]:
+    """From 1 down to nearly 1/10000, in float32 as published; their last bit is the processor's exp."""
+    return torch.exp(-math.log(10000) * torch.arange(WAVES, dtype=torch.float32, device=device) / WAVES)
+
+
 def sinusoid(value: Float[Tensor, "b"]) -> Float[Tensor, "b e"]:
-    """Cosines, then sines, of a number at 128 frequencies from 1 down to 1/10000, in float32 as published."""
-    octave = torch.arange(FREQUENCIES, dtype=torch.float32, device=value.device)
-    frequency = torch.exp(-math.log(10000) * octave / FREQUENCIES)
-    angle = torch.outer(value.float(), frequency)
+    """Cosines, then sines, of a number at all frequencies, in float32 as published."""
+    angle = torch.outer(value.float(), frequencies(value.device))
     return torch.cat([angle.cos(), angle.sin()], -1)
 
 
@@ -77,7 +80,7 @@ class NumberEmbed(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = nn.Linear(2 * FREQUENCIES, width)
+        self.first = nn.Linear(2 * WAVES, width)
         self.second = nn.Linear(width, width)
 
     def forward(self, value: Float[Tensor, "b"]) -> Float[Tensor, "b d"]:

@@ -109,12 +109,10 @@ class Transformer(nn.Module):
     def _condition(
         self, time: Float[Tensor, "b"], size: Float[Tensor, "b 2"] | None, aspect: Float[Tensor, "b"] | None
     ) -> Float[Tensor, "b d"]:
-        told = (size is not None, aspect is not None)
-        if told != (self.config.conditions,) * 2:
-            problem = "they go together, to a network built with conditions and to no other"
-            raise ConfigError(
-                "conditions", self.config.conditions, f"size, aspect given: {told}; {problem}", "match them"
-            )
+        knows = self.config.conditions
+        if (size is not None, aspect is not None) != (knows, knows):
+            problem = "size and aspect go together, to a network built with conditions and to no other"
+            raise ConfigError("conditions", knows, problem, f"give it {'both' if knows else 'neither'}")
         embedded: Tensor = self.time(time)
         if size is None or aspect is None:
             return embedded

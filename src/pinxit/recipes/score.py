@@ -3,19 +3,21 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
+from functools import cached_property, partial
 
+import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from pinxit.data.emoji import Art, Piece
-from pinxit.data.kind import Facts, Pixels
+from pinxit.data.kind import Pixels
 from pinxit.data.palette import PALETTE
 from pinxit.data.scene import Scene, labels, single
 from pinxit.data.words import plain
 from pinxit.diffusion.build import make_process
-from pinxit.evaluate.alignment import Judge, score
+from pinxit.evaluate.area import background_colour, name_colour
+from pinxit.evaluate.feature import Lite0, thumbnails
 from pinxit.evaluate.interval import Share
 from pinxit.generate.pipeline import to_pictures
 from pinxit.generate.sample import Predict, sample
@@ -24,7 +26,6 @@ from pinxit.models.autoencoder import Autoencoder, load_autoencoder
 from pinxit.models.dit import DiT
 from pinxit.models.null import stack_captions
 from pinxit.models.text import TextEncoder, load_text
-from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import process_config
 from pinxit.recipes.course import StageEnd
 from pinxit.recipes.sheet import lay
@@ -33,6 +34,11 @@ from pinxit.train.autoencoder import to_pixels
 
 SHOWN = 16  # samples on a sheet
 SEEDS = 1_000_000  # of the first scored picture
+MEASURES = (
+    "background", "concept by 16x16 pixels, rank 1", "concept by 16x16 pixels, rank 5",
+    "concept by Lite0, rank 1", "concept by Lite0, rank 5",
+)  # fmt: skip
+AT_ONCE = 32  # pictures through the autoencoder
 
 
 @dataclass(frozen=True)
@@ -40,142 +46,147 @@ class Asked:
     """One prompt with what must be seen for it."""
 
     prompt: str
-    facts: Facts
+    scene: Scene
     piece: Piece
     seed: int
 
 
-def ask(art: Art, count: int, size: int, fill: float, seed: int) -> list[Asked]:
-    """Prompts of single pieces on backgrounds in turn: a fixed choice of `count` pieces."""
-    chosen = numpy_at(seed, "prompts").permutation(len(art))[:count]
+def ask(art: Art, count: int, side: int, seed: int) -> list[Asked]:
+    """Prompts of single pieces on the backgrounds in turn: a fixed choice of `count` pieces."""
     asked = []
-    for index, place in enumerate(chosen):
+    for index, place in enumerate(numpy_at(seed, "prompts").permutation(len(art))[:count]):
         piece = art[int(place)]
-        facts = single(piece, list(PALETTE)[index % len(PALETTE)], (size, size), fill).facts
-        asked.append(Asked(plain(facts), facts, piece, SEEDS + index))
+        scene = single(piece, list(PALETTE)[index % len(PALETTE)], (side, side))
+        asked.append(Asked(plain(scene.facts), scene, piece, SEEDS + index))
     return asked
 
 
 @dataclass
 class Scorer:
-    """Called at the end of each stage: draws, shows, judges; candidates are all training pictures of the styles."""
+    """Called at the end of each stage: draws, shows, scores.
+
+    What is drawn is held against every training picture of the style, drawn on the background asked for at the same
+    size: whole pictures, by 16x16 pixels and by Lite0's features. Prompts of held-out art are held against that.
+    """
 
     training: Art
     held_out: Art
-    judge: Judge
     count: int = 200
-    fill: float = 0.9
-    encoders: tuple[Autoencoder, TextEncoder] | None = None
-    ceilings: dict[str, Mapping[str, Share]] = field(default_factory=dict)
+    known: dict[tuple[str, int, str], tuple[Tensor, Tensor]] = field(default_factory=dict)
+    ceilings: dict[tuple[str, int], Mapping[str, Share]] = field(default_factory=dict)
 
     def __call__(self, end: StageEnd) -> None:
-        """Samples, scores and their sheet are in the run folder."""
-        autoencoder, text = self.encoders or (load_autoencoder(end.recipe.autoencoder), load_text(end.recipe.text))
-        size = end.stage.resolution
-        for kind, art in (("training", self.training), ("held-out", self.held_out)):
+        """Samples, scores and their sheets are in the run folder."""
+        artist = Artist(end, load_autoencoder(end.recipe.autoencoder), load_text(end.recipe.text), labels(self.training))
+        for kind, art, count in (("training", self.training, self.count), ("held-out", self.held_out, self.count // 2)):
             if not len(art):
                 continue
-            asked = ask(art, self.count if kind == "training" else self.count // 2, size, self.fill, end.recipe.seed)
-            pictures = draw(end, asked, autoencoder, text)
+            asked = ask(art, count, end.stage.resolution, end.recipe.seed)
+            pictures = artist.draw(asked)
             if kind == "training":
-                self.show(end, asked, pictures, autoencoder)
-            judge = self.judge if kind == "training" else Judge(Art([*self.held_out]), self.judge.features)
-            self.write(end, kind, score(judge, pictures, [a.facts for a in asked]), self.ceiling(kind, asked, judge, autoencoder))
+                show(end, asked[:SHOWN], pictures[:SHOWN], artist.through([a.scene.picture for a in asked[:SHOWN]]))
+            key = kind, end.stage.resolution
+            if key not in self.ceilings:
+                self.ceilings[key] = self.score(kind, art, artist.through([a.scene.picture for a in asked]), asked)
+            write(end, kind, self.score(kind, art, pictures, asked), self.ceilings[key])
 
-    def ceiling(self, kind: str, asked: Sequence[Asked], judge: Judge, autoencoder: Autoencoder) -> Mapping[str, Share]:
-        """The same score of the real pictures after a way through the autoencoder."""
-        facts = [a.facts for a in asked]
-        size = facts[0].pieces[0].box
-        key = f"{kind}/{size}"
-        if key not in self.ceilings:
-            self.ceilings[key] = score(judge, through(real(asked, self.fill), autoencoder), facts)
-        return self.ceilings[key]
+    def score(self, kind: str, art: Art, pictures: Sequence[Pixels], asked: Sequence[Asked]) -> Mapping[str, Share]:
+        """Which share has the right background, and the right concept at rank 1 and 5 by both measures."""
+        thumbs, features = thumbnails(np.stack(pictures)), self.lite0.directions(np.stack(pictures))
+        right: dict[str, list[bool]] = {name: [] for name in MEASURES}
+        for index, (picture, wanted) in enumerate(zip(pictures, asked, strict=True)):
+            background, concept = wanted.scene.facts.background, wanted.piece.concept
+            right["background"].append(name_colour(background_colour(picture)) == background)
+            pixels, directions = self.candidates(kind, art, len(picture), background)
+            distances = {"16x16 pixels": torch.cdist(thumbs[index, None], pixels)[0], "Lite0": -(directions @ features[index])}
+            for name, distance in distances.items():
+                nearest = [art[place].concept for place in distance.argsort()[:5].tolist()]
+                right[f"concept by {name}, rank 1"].append(nearest[0] == concept)
+                right[f"concept by {name}, rank 5"].append(concept in nearest)
+        return {name: Share(sum(rights), len(rights)) for name, rights in right.items()}
 
-    def show(self, end: StageEnd, asked: Sequence[Asked], pictures: Sequence[Pixels], autoencoder: Autoencoder) -> None:
-        """Sheets of the first samples, the real pictures, and those through the autoencoder."""
-        folder = end.folder / "samples"
-        folder.mkdir(exist_ok=True)
-        shown = list(asked[:SHOWN])
-        true = real(shown, self.fill)
-        sheets = {end.name: pictures[:SHOWN], "real": true, "ceiling": through(true, autoencoder)}
-        for name, sheet in sheets.items():
-            images = [Image.fromarray(picture) for picture in sheet]
-            lay(images, 8).save(folder / f"{name}.png")
-        file = folder / "index.json"
-        index = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
-        row = {
-            "stage": end.name, "seen": end.state.seen, "file": f"{end.name}.png",
-            "captions": [a.prompt for a in shown], "seeds": [a.seed for a in shown],
-        }  # fmt: skip
-        rows = [old for old in index if old["stage"] != end.name] + [row]
-        file.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    def candidates(self, kind: str, art: Art, side: int, background: str) -> tuple[Tensor, Tensor]:
+        """Thumbnails and features of all the art on a background; made once a size."""
+        key = kind, side, background
+        if key not in self.known:
+            pictures = np.stack([single(piece, background, (side, side)).picture for piece in art])
+            self.known[key] = thumbnails(pictures), self.lite0.directions(pictures)
+        return self.known[key]
 
-    def write(self, end: StageEnd, kind: str, found: Mapping[str, Share], ceiling: Mapping[str, Share]) -> None:
-        """One line a measure in `scores.jsonl`; a stage's older lines are replaced."""
-        file = end.folder / "scores.jsonl"
-        old = [row for row in read_lines(file) if (row["stage"], row["kind"]) != (end.name, kind)]
-        file.write_text("".join(json.dumps(row) + "\n" for row in old), encoding="utf-8")
-        for measure, share in found.items():
-            low, high = share.interval
-            append_line(file, {
-                "stage": end.name, "seen": end.state.seen, "measure": measure, "value": share.value, "low": low,
-                "high": high, "n": share.of, "ceiling": ceiling[measure].value, "kind": kind,
-            })  # fmt: skip
+    @cached_property
+    def lite0(self) -> Lite0:
+        """The feature network, loaded when first asked for."""
+        return Lite0()
 
 
-def real(asked: Sequence[Asked], fill: float) -> list[Pixels]:
-    """The true pictures of what was asked."""
-    return [true_scene(a, fill).picture for a in asked]
+@dataclass(frozen=True)
+class Artist:
+    """A stage's average weights with the encoders, as they draw at its end."""
+
+    end: StageEnd
+    autoencoder: Autoencoder
+    text: TextEncoder
+    labels: Mapping[tuple[str, str], int]
+
+    def draw(self, asked: Sequence[Asked]) -> list[Pixels]:
+        """One picture a prompt; in stage one the prompt is the class of the piece asked for."""
+        recipe, stage = self.end.recipe, self.end.stage
+        process = make_process(process_config(recipe, stage))
+        side = stage.resolution // self.autoencoder.identity.factor
+        shape = (recipe.network.channels, side, side)
+        done: list[Pixels] = []
+        for first in range(0, len(asked), recipe.sampling.batch):
+            part = asked[first : first + recipe.sampling.batch]
+            conditional, null = self._bind(part)
+            seeds = [a.seed for a in part]
+            latent = sample(conditional, null, process, recipe.sampling, shape=shape, seeds=seeds)
+            done += to_pictures(self.autoencoder.decode(latent))
+        return done
+
+    def through(self, pictures: Sequence[Pixels]) -> list[Pixels]:
+        """Pictures of one size after a way through the autoencoder."""
+        done: list[Pixels] = []
+        for first in range(0, len(pictures), AT_ONCE):
+            mean, _ = self.autoencoder.encode(to_pixels(list(pictures[first : first + AT_ONCE])))
+            done += to_pictures(self.autoencoder.decode(mean))
+        return done
+
+    def _bind(self, asked: Sequence[Asked]) -> tuple[Predict, Predict]:
+        """The network bound to what is asked, and to nothing."""
+        network = self.end.state.average.model
+        if isinstance(network, DiT):
+            known = [self.labels.get((a.piece.subgroup, a.piece.style), network.classes) for a in asked]
+            label = torch.tensor(known)
+            return partial(network, label=label), partial(network, label=torch.full_like(label, network.classes))
+        caption, keep = stack_captions(self.text.encode([a.prompt for a in asked]))
+        null, whole = self.end.material.null.expand(len(asked))
+        return partial(network, caption=caption, keep=keep), partial(network, caption=null, keep=whole)
 
 
-def true_scene(asked: Asked, fill: float) -> Scene:
-    """The scene that a prompt describes."""
-    left, top, right, bottom = asked.facts.pieces[0].box
-    del left, top, right, bottom
-    return single(asked.piece, asked.facts.background, asked_size(asked), fill)
+def show(end: StageEnd, asked: Sequence[Asked], pictures: Sequence[Pixels], ceiling: Sequence[Pixels]) -> None:
+    """Sheets of the first samples, of the real pictures, and of those through the autoencoder."""
+    folder = end.folder / "samples"
+    folder.mkdir(exist_ok=True)
+    for name, sheet in ((end.name, pictures), ("real", [a.scene.picture for a in asked]), ("ceiling", ceiling)):
+        lay([Image.fromarray(picture) for picture in sheet], 8).save(folder / f"{name}.png")
+    file = folder / "index.json"
+    index = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+    row = {
+        "stage": end.name, "seen": end.state.seen, "file": f"{end.name}.png",
+        "captions": [a.prompt for a in asked], "seeds": [a.seed for a in asked],
+    }  # fmt: skip
+    rows = [old for old in index if old["stage"] != end.name]
+    file.write_text(json.dumps([*rows, row], ensure_ascii=False), encoding="utf-8")
 
 
-def asked_size(asked: Asked) -> tuple[int, int]:
-    """Height and width of the picture that a prompt was made for."""
-    raise NotImplementedError
-
-
-def through(pictures: Sequence[Pixels], autoencoder: Autoencoder, batch: int = 32) -> list[Pixels]:
-    """Pictures after a way through the autoencoder."""
-    done: list[Pixels] = []
-    for first in range(0, len(pictures), batch):
-        mean, _ = autoencoder.encode(to_pixels(list(pictures[first : first + batch])))
-        done += to_pictures(autoencoder.decode(mean))
-    return done
-
-
-def draw(end: StageEnd, asked: Sequence[Asked], autoencoder: Autoencoder, text: TextEncoder) -> list[Pixels]:
-    """One picture a prompt from the stage's average weights; of stage one by the class of the piece asked for."""
-    process = make_process(process_config(end.recipe, end.stage))
-    side = end.stage.resolution // autoencoder.identity.factor
-    shape = (end.recipe.network.channels, side, side)
-    known = labels(end.material_art) if isinstance(end.state.average.model, DiT) else {}
-    done: list[Pixels] = []
-    batch = end.recipe.sampling.batch
-    for first in range(0, len(asked), batch):
-        part = asked[first : first + batch]
-        conditional, null = bind(end, part, text, known)
-        latent = sample(
-            conditional, null, process, end.recipe.sampling, shape=shape, seeds=[a.seed for a in part]
-        )
-        done += to_pictures(autoencoder.decode(latent))
-    return done
-
-
-def bind(
-    end: StageEnd, asked: Sequence[Asked], text: TextEncoder, known: Mapping[tuple[str, str], int]
-) -> tuple[Predict, Predict]:
-    """The average network bound to what is asked, and to nothing."""
-    network = end.state.average.model
-    if isinstance(network, DiT):
-        label = torch.tensor([known.get((a.piece.subgroup, a.piece.style), network.classes) for a in asked])
-        return partial(network, label=label), partial(network, label=torch.full_like(label, network.classes))
-    assert isinstance(network, Transformer)
-    caption, keep = stack_captions(text.encode([a.prompt for a in asked]))
-    null, all_real = end.material.null.expand(len(asked))
-    return partial(network, caption=caption, keep=keep), partial(network, caption=null, keep=all_real)
+def write(end: StageEnd, kind: str, found: Mapping[str, Share], ceiling: Mapping[str, Share]) -> None:
+    """One line a measure in `scores.jsonl`; the stage's older lines are replaced."""
+    file = end.folder / "scores.jsonl"
+    old = [row for row in read_lines(file) if (row["stage"], row["kind"]) != (end.name, kind)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in old), encoding="utf-8")
+    for measure, share in found.items():
+        low, high = share.interval
+        append_line(file, {
+            "stage": end.name, "seen": end.state.seen, "measure": measure, "value": share.value, "low": low,
+            "high": high, "n": share.n, "ceiling": ceiling[measure].value, "kind": kind,
+        })  # fmt: skip

@@ -40,11 +40,15 @@ def load_recipe(source: str) -> Recipe:
 
 
 def merge(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
-    """`base` with `changes` laid over it, branch by branch; a branch of another `kind` replaces the old one whole."""
+    """`base` with `changes` laid over it, branch by branch; a branch of another `kind` replaces the old one whole, and
+    a branch that is set to nothing is left out.
+    """
     merged = dict(base)
     for name, value in changes.items():
         old = merged.get(name)
-        if isinstance(value, dict) and isinstance(old, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
+        if value is None and isinstance(old, dict):
+            del merged[name]
+        elif isinstance(value, dict) and isinstance(old, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
             merged[name] = merge(old, value)
         else:
             merged[name] = value

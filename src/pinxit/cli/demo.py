@@ -1,0 +1,42 @@
+"""`pinxit demo --out FOLDER`: a small model on real emoji art in three stages, and the page that shows it.
+
+pinxit demo --out runs/demo
+"""
+
+import time
+from pathlib import Path
+
+from pydantic import Field
+
+from pinxit.cli.parse import parse
+from pinxit.config import Config
+from pinxit.log import console
+
+
+class Arguments(Config):
+    """Trains on one style of emoji art for some minutes and writes `report.html`; goes on where it was stopped.
+
+    Example: pinxit demo --out runs/demo --minutes 13
+    """
+
+    out: Path = Field(Path("runs/demo"), description="the run folder")
+    minutes: float = Field(13.0, gt=0, description="of training; the pictures are counted from this machine's speed")
+
+
+def main(verb: str, words: list[str]) -> None:
+    """Runs the demo that the words ask for."""
+    run(parse(Arguments, verb, words))
+
+
+def run(arguments: Arguments) -> None:
+    """Trains, and prints where the page is."""
+    from pinxit.data.emoji import prepare
+    from pinxit.recipes.demo import run_demo
+    from pinxit.recipes.emoji import DEMO_STYLE
+
+    begun = time.monotonic()
+    prepare((DEMO_STYLE,))
+    page = run_demo(arguments.out, arguments.minutes)
+    console.print(f"done in {(time.monotonic() - begun) / 60:.1f} minutes", highlight=False)
+    console.print(f"the page:    {page.resolve()}", highlight=False, soft_wrap=True)
+    console.print(f"the samples: {(page.parent / 'samples' / 'grid.png').resolve()}", highlight=False, soft_wrap=True)

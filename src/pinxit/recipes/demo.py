@@ -1,0 +1,133 @@
+"""The demo: an overfit check, three stages on one style sized to this machine, scores, and the page that shows it."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pinxit.data.emoji import STYLES, load_art
+from pinxit.data.loader import CacheLoader, plan
+from pinxit.data.split import split
+from pinxit.errors import DivergenceError
+from pinxit.log import Bar, console
+from pinxit.recipes.build import begin_stage, objective_for
+from pinxit.recipes.course import Course
+from pinxit.recipes.emoji import demo
+from pinxit.recipes.finish import save_model
+from pinxit.recipes.material import Material, open_material
+from pinxit.recipes.page import write_page
+from pinxit.recipes.recipe import EmojiDataConfig, Recipe
+from pinxit.recipes.score import Scorer
+from pinxit.train.config import OptimizerConfig
+from pinxit.train.hook import follow_average
+from pinxit.train.loop import fit
+from pinxit.train.run import Run
+
+OVERFIT = 8  # pictures of the check
+OVERFIT_STEPS = 100
+OVERFIT_BATCH = 32
+OVERFIT_SHARE = 0.35  # of its first value, below which the loss must have fallen
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the overfit check saw: the loss at its start and end, and how fast the network trains."""
+
+    first: float
+    last: float
+    pictures_per_second: float
+
+
+def overfit(recipe: Recipe, material: Material) -> Check:
+    """A fresh network learns eight pictures by heart; DivergenceError, with what looks wrong, if it does not."""
+    stage = recipe.stages["alignment"].model_copy(
+        update={
+            "images": OVERFIT_STEPS * OVERFIT_BATCH, "batch": OVERFIT_BATCH, "dropout": 0.0,
+            "optimizer": OptimizerConfig(kind="muon", learning_rate=2e-3, matrix_rate=2e-2, warmup=320, decay=0.3),
+        }
+    )  # fmt: skip
+    alone = recipe.model_copy(update={"stages": {"alignment": stage}})
+    state = begin_stage(alone, 0, factor=material.factor, classes=material.classes, before=None)
+    places = plan(material.cache, OVERFIT_BATCH, list(range(OVERFIT)))
+    losses: list[float] = []
+    loader = CacheLoader(material.cache, places, recipe.seed)
+    begun = time.perf_counter()
+    with Bar("overfit check", stage.images) as bar:
+        hooks = [
+            follow_average(OVERFIT_BATCH),
+            lambda _, report: losses.append(report.mean),
+            lambda now, report: bar.move(now.seen, f"loss {report.mean:.3f}"),
+        ]
+        objective = objective_for(alone, stage, state.model, material.null)
+        fit(Run(state, objective, loader, stage.images, OVERFIT_BATCH, hooks))
+    loader.close()
+    check = Check(sum(losses[:5]) / 5, sum(losses[-20:]) / 20, stage.images / (time.perf_counter() - begun))
+    if check.last > OVERFIT_SHARE * check.first:
+        raise DivergenceError(
+            "overfit check",
+            f"on {OVERFIT} pictures the loss only went from {check.first:.3f} to {check.last:.3f}",
+            "latents, captions, times or the loss do not fit each other: look at the data with `pinxit data verify`",
+        )
+    return check
+
+
+def sized(recipe: Recipe, pictures_per_second: float, minutes: float) -> Recipe:
+    """The recipe with its pictures scaled to train for `minutes` at a speed measured at the first stages' size."""
+    cost = {name: stage.images * (stage.resolution / 64) ** 2 for name, stage in recipe.stages.items()}
+    scale = minutes * 60 * pictures_per_second / sum(cost.values())
+    stages = {
+        name: stage.model_copy(update={"images": max(stage.batch, round(stage.images * scale / stage.batch) * stage.batch)})
+        for name, stage in recipe.stages.items()
+    }
+    return recipe.model_copy(update={"stages": stages})
+
+
+def run_demo(folder: Path, minutes: float = 13.0) -> Path:
+    """The page of a whole run on real pictures, trained for about `minutes`; goes on where it was stopped."""
+    torch.manual_seed(0)
+    recipe = demo()
+    saved = folder / "recipe.yaml"
+    if saved.is_file():
+        from pinxit.recipes.table import load_recipe
+
+        recipe = load_recipe(str(saved))
+    else:
+        material = open_material(recipe, recipe.stages["alignment"], folder)
+        check = overfit(recipe, material)
+        console.print(
+            f"overfit check passed: loss {check.first:.3f} -> {check.last:.3f}; "
+            f"{check.pictures_per_second:.0f} pictures/s",
+            highlight=False,
+        )
+        recipe = sized(recipe, check.pictures_per_second, minutes)
+    data = recipe.stages["alignment"].data
+    assert isinstance(data, EmojiDataConfig)
+    parts = split(load_art(data.styles))
+    scorer = Scorer(parts.training, parts.unseen_style)
+    course = Course(recipe, folder, after_stage=[scorer])
+    state = course.run()
+    save_model(recipe, state, folder)
+    write_licences(data.styles, folder)
+    commands = next_commands(folder)
+    return write_page(folder, commands)
+
+
+def write_licences(styles: Sequence[str], folder: Path) -> None:
+    """`licences.json` names the works that the run learned from."""
+    rows = [{"name": f"{s.name} emoji art by {s.author}", "spdx": s.spdx, "note": str(s.package)} for s in map(STYLES.__getitem__, styles)]
+    rows.append({"name": "words of Emojibase", "spdx": "MIT", "note": "emojibase-data"})
+    (folder / "licences.json").write_text(json.dumps(rows), encoding="utf-8")
+
+
+def next_commands(folder: Path) -> list[str]:
+    """Three commands to try after the demo."""
+    return [
+        f'pinxit generate "a Noto owl on a pink background" --from {folder}',
+        f"pinxit cost {folder}",
+        "pinxit data import ~/pictures --out data/own",
+    ]
+
+

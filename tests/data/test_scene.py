@@ -1,0 +1,171 @@
+"""Scenes are what their facts say: boxes, masks, depth, colours; the same each time; at any size."""
+
+import numpy as np
+import pytest
+
+from pinxit.data.emoji import Art, Piece
+from pinxit.data.palette import PALETTE
+from pinxit.data.scene import Placement, Scene, compose, labels, plain_scene, scaled, scene, single
+from pinxit.data.words import stacking
+from pinxit.errors import DataError
+
+SIDE = 32
+
+
+def square(concept: str, colour: tuple[int, int, int], style: str = "Noto", margin: int = 4, alpha: int = 255) -> Piece:
+    """A filled square with a margin of nothing, whose hidden colour is a glaring white."""
+    rgba = np.full((SIDE, SIDE, 4), 255, np.uint8)
+    rgba[..., 3] = 0
+    rgba[margin : SIDE - margin, margin : SIDE - margin] = (*colour, alpha)
+    return Piece(concept, style, "group", f"kind of {concept}", ("word", concept), rgba)
+
+
+RED, GREEN, BLUE = square("red", (200, 0, 0)), square("green", (0, 200, 0)), square("blue", (0, 0, 200), "Fluent 3D")
+ART = Art([RED, GREEN, BLUE, square("black", (0, 0, 0)), square("grey", (90, 90, 90), "Fluent 3D")])
+
+
+def same(first: Scene, second: Scene) -> bool:
+    return bool((first.picture == second.picture).all()) and first.facts == second.facts
+
+
+def test_a_piece_on_a_background_is_exactly_where_it_was_put() -> None:
+    made = compose([Placement(RED, SIDE, 10, 3)], "light blue", (40, 60))
+    assert made.picture.shape == (40, 60, 3)
+    assert made.facts.pieces[0].box == (14, 7, 38, 31)
+    assert made.masks[0].sum() == 24 * 24
+    assert (made.picture[made.masks[0]] == (200, 0, 0)).all()
+    assert (made.picture[~made.masks[0]] == PALETTE["light blue"]).all()
+
+
+def test_a_half_transparent_piece_is_mixed_evenly() -> None:
+    made = compose([Placement(square("glass", (200, 100, 0), alpha=51), SIDE, 0, 0)], (0, 100, 200), (SIDE, SIDE))
+    assert np.abs(made.picture[16, 16].astype(int) - (40, 100, 160)).max() <= 1
+
+
+@pytest.mark.parametrize("side", [7, 13, 32, 45])
+def test_edges_have_no_halo_of_the_colour_under_transparency(side: int) -> None:
+    made = compose([Placement(square("hole", (0, 0, 0), margin=5), side, 0, 0)], (0, 0, 0), (side, side))
+    assert made.picture.max() <= 1
+
+
+def test_later_pieces_hide_earlier_ones_and_masks_tell_both() -> None:
+    made = compose([Placement(RED, SIDE, 0, 0), Placement(GREEN, SIDE, 8, 0)], "white", (SIDE, 48))
+    assert [piece.depth for piece in made.facts.pieces] == [0, 1]
+    assert made.whole.sum((1, 2)).tolist() == [576, 576]
+    assert made.masks.sum((1, 2)).tolist() == [576 - 16 * 24, 576]
+    assert not (made.masks[0] & made.masks[1]).any()
+    assert (made.picture[made.masks[1]] == (0, 200, 0)).all()
+
+
+def test_boxes_are_clipped_to_the_picture() -> None:
+    made = compose([Placement(RED, SIDE, -10, -10), Placement(GREEN, SIDE, 20, 20)], "white", (30, 30))
+    assert [piece.box for piece in made.facts.pieces] == [(0, 0, 18, 18), (24, 24, 30, 30)]
+
+
+@pytest.mark.parametrize(("left", "top"), [(30, 0), (0, 30), (-SIDE, 0), (0, -SIDE)])
+def test_a_piece_wholly_outside_is_refused(left: int, top: int) -> None:
+    with pytest.raises(DataError, match="red: lies wholly outside a picture of 30 x 30; move it in"):
+        compose([Placement(RED, SIDE, left, top)], "white", (30, 30))
+
+
+def test_no_pieces_leave_the_background() -> None:
+    made = compose([], "pink", (5, 7))
+    assert (made.picture == PALETTE["pink"]).all()
+    assert made.masks.shape == made.whole.shape == (0, 5, 7)
+
+
+def test_scaled_art_is_the_mean_of_its_area_premultiplied() -> None:
+    small = scaled(square("half", (100, 50, 0), margin=0, alpha=128), 4)
+    assert np.abs(small.astype(int) - (50, 25, 0, 128)).max() <= 1
+    assert (small[..., :3] <= small[..., 3:]).all()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (40, 90), (90, 40), (1, 1), (1, 50), (3, 2)])
+def test_a_single_piece_stands_in_the_middle(size: tuple[int, int]) -> None:
+    made = single(square("all", (9, 9, 9), margin=0), "yellow", size, fill=0.9)
+    left, top, right, bottom = made.facts.pieces[0].box
+    assert abs((left + right) - size[1]) <= 1
+    assert abs((top + bottom) - size[0]) <= 1
+    assert bottom - top == right - left == max(1, round(0.9 * min(size)))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (48, 96), (200, 40), (5, 5), (2, 9), (1, 1)])
+def test_scenes_of_any_size_hold_what_was_asked_uncut_and_true(size: tuple[int, int]) -> None:
+    for index in range(60):
+        made = scene(ART, 0, index, size)
+        assert made.picture.shape == (*size, 3)
+        assert 1 <= len(made.facts.pieces) <= 3
+        assert len({piece.concept for piece in made.facts.pieces}) == len(made.facts.pieces)
+        for piece, mask, whole in zip(made.facts.pieces, made.masks, made.whole, strict=True):
+            assert not (mask & ~whole).any()
+            if min(size) < 10:
+                continue
+            left, top, right, bottom = piece.box
+            assert whole[top:bottom, left:right].sum() == whole.sum() > 0
+            assert abs((right - left) - (bottom - top)) <= 1  # the art is square: it would not be, were it cut off
+
+
+def test_a_scene_is_a_function_of_seed_and_place() -> None:
+    assert same(scene(ART, 3, 7, (32, 48)), scene(ART, 3, 7, (32, 48)))
+    made = [scene(ART, seed, index, (32, 48)) for seed in (3, 4) for index in (7, 8)]
+    assert not any(same(made[i], made[j]) for i in range(4) for j in range(i))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_so_many_pieces_as_asked(count: int) -> None:
+    assert {len(scene(ART, 1, index, (32, 32), (count, count)).facts.pieces) for index in range(30)} == {count}
+
+
+def test_pieces_that_overlap_hide_something_and_pieces_that_do_not_hide_nothing() -> None:
+    overlapping = 0
+    for index in range(150):
+        made = scene(ART, 2, index, (64, 64), (2, 2))
+        hidden = 1 - made.masks[0].sum() / made.whole[0].sum()
+        if stacking(*made.facts.pieces):
+            overlapping += 1
+            assert 0.08 <= hidden < 0.8
+        else:
+            assert hidden == 0
+    assert 10 < overlapping < 60
+
+
+def test_pieces_stand_beside_above_and_in_clearly_different_sizes() -> None:
+    texts = " ".join(
+        scene(ART, 5, i, (64, 64), (2, 2)).record("k", i, share_of_sparse=0).captions[0].text for i in range(120)
+    )
+    for words in ("to the left of", "to the right of", "above", "below", "beside", "in front of", "behind", "small"):
+        assert words in texts
+
+
+def test_only_the_asked_backgrounds_and_fills_are_drawn() -> None:
+    made = [scene(ART, 0, i, (50, 50), (1, 1), backgrounds=("pink", "orange"), fill=(0.5, 0.5)) for i in range(40)]
+    assert {m.facts.background for m in made} == {"pink", "orange"}
+    assert {m.facts.pieces[0].box[2] - m.facts.pieces[0].box[0] for m in made} <= {18, 19, 20}
+
+
+def test_art_too_small_for_a_scene_gives_what_there_is() -> None:
+    assert len(scene(Art([RED]), 0, 0, (32, 32), (3, 3)).facts.pieces) == 1
+    with pytest.raises(DataError, match="no art to choose from"):
+        scene(Art([]), 0, 0, (32, 32))
+
+
+def test_plain_scenes_go_through_every_piece_on_every_background() -> None:
+    count = len(ART) * len(PALETTE)
+    facts = [plain_scene(ART, index, (16, 16)).facts for index in range(count)]
+    assert len({(f.pieces[0].concept, f.background) for f in facts}) == count
+
+
+def test_a_record_has_weighted_captions_the_facts_and_the_class() -> None:
+    made = scene(ART, 0, 0, (32, 32))
+    record = made.record("k", 0, share_of_sparse=0.1, label=2)
+    assert [(c.kind, c.weight) for c in record.captions] == [("dense", 0.9), ("sparse", 0.1)]
+    assert (record.key, record.label, record.facts) == ("k", 2, made.facts)
+    assert record.captions == made.record("k", 0, share_of_sparse=0.1).captions
+    assert [c.kind for c in made.record("k", 0, share_of_sparse=0.0).captions] == ["dense"]
+
+
+def test_classes_are_subgroup_and_style_in_order() -> None:
+    table = labels(ART)
+    assert sorted(table) == list(table)
+    assert list(table.values()) == list(range(5))
+    assert table["kind of red", "Noto"] == 4
