@@ -71,7 +71,11 @@ def main(sheet: Path = Path("autoencoder.png")) -> None:
             if side == 64:
                 shown += [np.concatenate(pictures[:48:3], 1), np.concatenate(rebuilt[:48:3], 1)]
     Image.fromarray(np.concatenate(shown)).save(sheet)
-    print(json.dumps({"benchmark": "autoencoder", "torch": torch.__version__, "hardware": find_hardware().say(), "rows": rows}))
+    print(
+        json.dumps(
+            {"benchmark": "autoencoder", "torch": torch.__version__, "hardware": find_hardware().say(), "rows": rows}
+        )
+    )
 
 
 def mean(values) -> float:

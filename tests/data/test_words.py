@@ -36,7 +36,8 @@ def test_the_prompt_of_an_evaluation_reads_naturally() -> None:
     ("concept", "said"),
     [
         ("owl", "an owl"), ("unicorn", "a unicorn"), ("hourglass done", "an hourglass done"), ("horse", "a horse"),
-        ("euro banknote", "a euro banknote"), ("ewe", "a ewe"), ("umbrella", "an umbrella"), ("honey pot", "a honey pot"),
+        ("euro banknote", "a euro banknote"), ("ewe", "a ewe"), ("umbrella", "an umbrella"),
+        ("honey pot", "a honey pot"),
     ],
 )  # fmt: skip
 def test_articles_follow_the_sound(concept: str, said: str) -> None:
@@ -153,6 +154,6 @@ def test_backgrounds_are_well_apart_and_every_style_has_a_word() -> None:
 
     colours = [np.array(colour) for colour in PALETTE.values()]
     assert len(colours) == 8
-    assert min(np.linalg.norm(a - b) for i, a in enumerate(colours) for b in colours[:i]) > 50
+    assert min(np.linalg.norm(a - b) for i, a in enumerate(colours) for b in colours[:i]) > 45
     assert set(STYLE_WORDS) == set(STYLES)
     assert len(set(STYLE_WORDS.values())) == len(STYLES)

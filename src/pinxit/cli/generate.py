@@ -5,9 +5,10 @@ pinxit generate "one" "two" --seed 3 --out DIR
 """
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from pinxit.cli.parse import parse
 from pinxit.config import Config
@@ -24,7 +25,9 @@ class Arguments(Config):
 
     words: Positional[tuple[str, ...]] = Field((), description="prompts")
     prompts: Path | None = Field(None, description="a file with one prompt a line, in place of or after the words")
-    source: Path | None = Field(None, alias="from", description="run folder or model file; none: the shipped model")
+    source: Annotated[Path | None, arg(name="from")] = Field(
+        None, description="run folder or model file; none: the shipped model"
+    )
     out: Path = Field(Path("drawn"), description="the folder to write")
     seed: int = Field(0, ge=0, description="of the first picture; the next ones count on")
     count: int = Field(1, gt=0, description="pictures a prompt")
@@ -33,8 +36,6 @@ class Arguments(Config):
     guidance: float | None = Field(None, ge=1, description="1.0 is the prompt alone; none: the model's own")
     size: str | None = Field(None, description="side, or WIDTHxHEIGHT, in pixels; none: the model's own")
     negative: str = Field("", description="what the pictures should not be")
-
-    model_config = {"populate_by_name": True}
 
 
 def main(verb: str, words: list[str]) -> None:
@@ -68,7 +69,9 @@ def _prompts(arguments: Arguments) -> list[str]:
     prompts = list(arguments.words)
     if arguments.prompts is not None:
         if not arguments.prompts.is_file():
-            raise ConfigError("prompts", str(arguments.prompts), "there is no such file", "name one with a prompt a line")
+            raise ConfigError(
+                "prompts", str(arguments.prompts), "there is no such file", "name one with a prompt a line"
+            )
         lines = arguments.prompts.read_text(encoding="utf-8").splitlines()
         prompts += [line.strip() for line in lines if line.strip()]
     if not prompts:

@@ -53,7 +53,7 @@ def read_concepts(package: Path, *, tones: bool = False) -> list[Concept]:
             _tone(drawn.get("tone")),
         )
         for entry in entries
-        if entry.get("group", 2) not in LEFT_OUT and entry["label"] not in LETTERED
+        if entry.get("group") not in {None, *LEFT_OUT} and entry["label"] not in LETTERED
         for drawn in (entry.get("skins", ()) if tones else (entry,))
     ]
 

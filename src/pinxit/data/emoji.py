@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from pinxit.log import Bar, console
 
 RENDERING = 2  # changes when the same packages would give other art; older tables are then made anew
 THREADS = 2
+LICENCES = "LICENSES.md"  # beside the art, as others spell it
 
 _SUMS = {  # of the packages, as their registry states them: sha512 in base64
     "@lobehub/fluent-emoji-3d@1.1.0":
@@ -223,6 +225,8 @@ def _render_style(style: Style, root: Path, toned: bool) -> None:
     with tempfile.TemporaryDirectory(dir=final.parent, prefix=".render-") as temporary:
         Dataset.from_list(rows).save_to_disk(Path(temporary) / "new")
         (Path(temporary) / "new" / "made.txt").write_text(_stamp(style), encoding="utf-8")
+        if _is_made(style, root, toned):
+            return  # another process was faster, and may be reading its table by now
         if final.is_dir():
             final.rename(Path(temporary) / "old")
         (Path(temporary) / "new").rename(final)
@@ -240,7 +244,7 @@ def _write_licences(root: Path) -> None:
         copy = root / "licenses" / f"{text.parent.name}.txt"
         copy.parent.mkdir(exist_ok=True)
         copy.write_text(text.read_text(encoding="utf-8"), encoding="utf-8")
-    (root / "LICENSES.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (root / LICENCES).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def load_art(
@@ -249,16 +253,34 @@ def load_art(
     """The art of the named styles at `side` pixels, in memory; DataError where it was not prepared."""
     from datasets import load_from_disk
 
-    root = (folder or home()) / "emoji"
     pieces: list[Piece] = []
-    for style in _known(style_names):
-        for toned in (False, True) if tones else (False,):
-            table = _table(style.name, root, toned)
-            if not table.is_dir():
-                raise DataError(table, f"the art of {style.name!r} is not there", "run: pinxit data emoji")
-            with ThreadPoolExecutor(THREADS) as pool:
-                pieces += pool.map(partial(_piece, side), load_from_disk(table).to_list())
+    for _, table in _prepared(style_names, folder, tones):
+        with ThreadPoolExecutor(THREADS) as pool:
+            pieces += pool.map(partial(_piece, side), load_from_disk(table).to_list())
     return Art(pieces)
+
+
+def count_pieces(
+    style_names: Sequence[str] = DEFAULT_STYLES, folder: Path | None = None, *, tones: bool = False
+) -> dict[str, int]:
+    """How many pieces of art there are of each named style; DataError where it was not prepared."""
+    from datasets import load_from_disk
+
+    counts = dict.fromkeys(style_names, 0)
+    for name, table in _prepared(style_names, folder, tones):
+        counts[name] += len(load_from_disk(table))
+    return counts
+
+
+def _prepared(names: Sequence[str], folder: Path | None, tones: bool) -> Iterator[tuple[str, Path]]:
+    """Each style with the folders of its tables."""
+    for style in _known(names):
+        for toned in (False, True) if tones else (False,):
+            table = _table(style.name, (folder or home()) / "emoji", toned)
+            if not table.is_dir():
+                command = f"pinxit data emoji --styles {shlex.quote(style.name)}{' --tones' if toned else ''}"
+                raise DataError(table, f"the art of {style.name!r} is not there", f"run: {command}")
+            yield style.name, table
 
 
 def _piece(side: int, row: Mapping[str, object]) -> Piece:

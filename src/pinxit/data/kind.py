@@ -49,7 +49,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Feature:
-    """A record, encoded at one size: latent mean and deviation, the real tokens of one caption, original height and width."""
+    """A record, encoded at one size: latent mean and deviation, one caption's real tokens, original size."""
 
     key: str
     mean: Float[Tensor, "c h w"]
@@ -61,7 +61,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Batch:
-    """Features of one bucket, stacked; `position` is each picture's place in the run, `keep` marks real caption tokens."""
+    """Features of one bucket, stacked; `position` is each one's place in the run, `keep` marks real caption tokens."""
 
     mean: Float[Tensor, "b c h w"]
     std: Float[Tensor, "b c h w"]

@@ -115,9 +115,8 @@ def single(piece: Piece, background: str, size: tuple[int, int], fill: float = 0
 
 def plain_scene(art: Art, index: int, size: tuple[int, int], fill: float = 0.9) -> Scene:
     """Every piece of the art on every background in turn: scene `index` counts through all pairs."""
-    backgrounds = list(PALETTE)
-    turn = index // len(art)
-    return single(art[index % len(art)], backgrounds[(index + turn) % len(backgrounds)], size, fill)
+    turn, place = divmod(index, len(art))
+    return single(art[place], list(PALETTE)[(place + turn) % len(PALETTE)], size, fill)
 
 
 def scene(
@@ -150,12 +149,12 @@ def _choose(art: Art, rng: np.random.Generator, count: int) -> list[Piece]:
     if not len(art):
         raise DataError("scene", "there is no art to choose from", "prepare a style, or filter less")
     first = art[int(rng.integers(len(art)))]
-    others = art.by_style[first.style] if rng.random() < 0.7 else art.pieces
     chosen = {first.concept: first}
-    for place in rng.permutation(len(others)) if count > 1 else ():
-        if len(chosen) == count:
-            break
-        chosen.setdefault(others[place].concept, others[place])
+    for pool in (art.by_style[first.style] if rng.random() < 0.7 else (), art.pieces):
+        for place in rng.permutation(len(pool)) if len(chosen) < count else ():
+            chosen.setdefault(pool[place].concept, pool[place])
+            if len(chosen) == count:
+                break
     return list(chosen.values())
 
 

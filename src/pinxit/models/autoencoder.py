@@ -1,6 +1,5 @@
 """Pictures to latents and back: the Autoencoder protocol, any diffusers autoencoder, and the small one that ships."""
 
-import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -8,8 +7,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from safetensors import safe_open
-from safetensors.torch import load_file
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -134,7 +133,14 @@ class DiffusersCodec:
 
         if not (folder / "config.json").is_file():
             raise CheckpointError(folder, "no config.json there", "name the folder of a diffusers AutoencoderKL")
-        self.network = AutoencoderKL.from_pretrained(folder, local_files_only=True).eval().requires_grad_(False)
+        try:
+            network, loaded = AutoencoderKL.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise CheckpointError(folder, f"diffusers cannot read it ({error})", "fetch or copy it again") from error
+        if lost := loaded["missing_keys"]:
+            problem = f"its weights lack {len(lost)} of an AutoencoderKL's, such as {lost[0]}"
+            raise CheckpointError(folder, problem, "name the folder of a diffusers AutoencoderKL")
+        self.network = network.eval().requires_grad_(False)
         config = self.network.config
         self.identity = AutoencoderIdentity(
             kind="diffusers",
@@ -163,12 +169,20 @@ def load_small(file: Path) -> SmallCodec:
     """The small autoencoder of a safetensors file whose header holds its configuration; half precision is widened."""
     if not file.is_file():
         raise CheckpointError(file, "there is no such file", "name the weights of a small autoencoder of pinxit")
-    with safe_open(file, framework="pt") as opened:
-        header = (opened.metadata() or {}).get("pinxit.autoencoder")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            header = (opened.metadata() or {}).get("pinxit.autoencoder")
+            weights = {name: opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118  (no iterable)
+    except SafetensorError as error:
+        raise CheckpointError(file, f"it is no whole safetensors file ({error})", "fetch or copy it again") from error
     if header is None:
         raise CheckpointError(file, "its header has no 'pinxit.autoencoder'", "name a file written by pinxit")
-    network = SmallAutoencoder(SmallAutoencoderConfig.model_validate(json.loads(header)))
-    network.load_state_dict({name: tensor.float() for name, tensor in load_file(file).items()})
+    try:
+        network = SmallAutoencoder(SmallAutoencoderConfig.model_validate_json(header))
+        network.load_state_dict(weights)
+    except (ValidationError, RuntimeError) as error:
+        problem = f"its weights are not those that its header tells of ({error})"
+        raise CheckpointError(file, problem, "name a file written by pinxit of this version") from error
     return SmallCodec(network, sha256(file.read_bytes()).hexdigest())
 
 

@@ -1,6 +1,7 @@
 """The null condition: what stands for "no caption", the same object in training and in sampling."""
 
 import torch
+from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
@@ -17,17 +18,18 @@ class NullCondition:
     def expand(self, batch: int) -> tuple[Float[Tensor, "b l f"], Bool[Tensor, "b l"]]:
         """The null caption for `batch` pictures, all tokens real."""
         length = self.states.shape[0]
-        return self.states.expand(batch, -1, -1), torch.ones(batch, length, dtype=torch.bool)
+        return self.states.expand(batch, -1, -1), torch.ones(batch, length, dtype=torch.bool, device=self.states.device)
 
     def replace(
         self, caption: Float[Tensor, "b l f"], keep: Bool[Tensor, "b l"], dropped: Bool[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b l2 f"], Bool[Tensor, "b l2"]]:
         """Captions where `dropped` pictures have the null caption with its own length in place of theirs."""
         length = max(caption.shape[1], self.states.shape[0])
-        wide, kept = (F.pad(caption, (0, 0, 0, length - caption.shape[1])), F.pad(keep, (0, length - keep.shape[1])))
+        wide, kept = F.pad(caption, (0, 0, 0, length - caption.shape[1])), F.pad(keep, (0, length - keep.shape[1]))
         null = F.pad(self.states, (0, 0, 0, length - self.states.shape[0])).to(caption)
         null_kept = torch.arange(length, device=keep.device) < self.states.shape[0]
-        return torch.where(dropped[:, None, None], null, wide), torch.where(dropped[:, None], null_kept, kept)
+        instead = rearrange(dropped, "b -> b 1")
+        return torch.where(instead[..., None], null, wide), torch.where(instead, null_kept, kept)
 
 
 def stack_captions(
@@ -36,5 +38,6 @@ def stack_captions(
     """Captions of different lengths as one tensor, padded to the longest, with the mask of real tokens."""
     length = max(len(caption) for caption in captions)
     padded = torch.stack([F.pad(caption, (0, 0, 0, length - len(caption))) for caption in captions])
-    keep = torch.arange(length) < torch.tensor([len(caption) for caption in captions])[:, None]
-    return padded, keep
+    lengths = torch.tensor([len(caption) for caption in captions])
+    keep = torch.arange(length) < rearrange(lengths, "b -> b 1")
+    return padded, keep.to(padded.device)

@@ -26,7 +26,7 @@ from pinxit.train.config import AverageConfig, OptimizerConfig
 from pinxit.train.hook import Checkpointer, StepLog, Stopper, follow_average
 from pinxit.train.loop import fit
 from pinxit.train.optimizer import Optimizer
-from pinxit.train.run import Run
+from pinxit.train.run import Hook, Run
 from pinxit.train.state import TrainState
 
 
@@ -71,7 +71,7 @@ def train_autoencoder(recipe: AutoencoderRecipe, folder: Path, weights: Path) ->
         read_checkpoint(state, saved[-1])
     loader = PictureLoader(lambda place: training_picture(art, recipe, place), recipe.batch)
     with Stopper() as stopper, Bar("autoencoder", recipe.images, state.seen) as bar:
-        hooks = [
+        hooks: list[Hook] = [
             follow_average(recipe.batch),
             StepLog(folder / "steps.jsonl", "autoencoder", bar),
             Checkpointer(folder, stopper, every=120),

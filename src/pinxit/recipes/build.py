@@ -46,7 +46,13 @@ def cross_border(before: nn.Module, after: nn.Module, recipe: Recipe) -> None:
 
 
 def begin_stage(
-    recipe: Recipe, index: int, *, factor: int, classes: int, before: TrainState | None, start: Transformer | None = None
+    recipe: Recipe,
+    index: int,
+    *,
+    factor: int,
+    classes: int,
+    before: TrainState | None,
+    start: Transformer | None = None,
 ) -> TrainState:
     """The state at the start of stage `index`: weights and average carried over the border, all else anew."""
     stage = list(recipe.stages.values())[index]

@@ -1,13 +1,12 @@
 """The stages of a recipe, one after another, in a run folder; may be stopped and started anywhere."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pinxit.errors import CheckpointError
 from pinxit.ledger.meter import Meter
-from pinxit.log import Bar, console, drop_lines_after
+from pinxit.log import Bar, drop_lines_after
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import begin_stage, objective_for
 from pinxit.recipes.material import Material, open_material
@@ -17,7 +16,7 @@ from pinxit.recipes.table import dump_recipe
 from pinxit.train.checkpoint import complete_checkpoints, read_checkpoint, read_place, write_checkpoint
 from pinxit.train.hook import Checkpointer, Every, StepLog, Stopper, follow_average
 from pinxit.train.loop import fit
-from pinxit.train.run import Run
+from pinxit.train.run import Hook, Run
 from pinxit.train.state import TrainState
 
 
@@ -76,7 +75,7 @@ class Course:
         )
         loader = material.loader(state.started)
         with Bar(name, stage.images, state.seen_in_stage) as bar, self.meter.stage(name) as meter:
-            hooks = [
+            hooks: list[Hook] = [
                 follow_average(stage.batch),
                 StepLog(self.folder / "steps.jsonl", name, bar),
                 lambda _, report: meter.note(pictures=stage.batch, waited=report.waited),

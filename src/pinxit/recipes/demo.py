@@ -79,7 +79,9 @@ def sized(recipe: Recipe, pictures_per_second: float, minutes: float) -> Recipe:
     cost = {name: stage.images * (stage.resolution / 64) ** 2 for name, stage in recipe.stages.items()}
     scale = minutes * 60 * pictures_per_second / sum(cost.values())
     stages = {
-        name: stage.model_copy(update={"images": max(stage.batch, round(stage.images * scale / stage.batch) * stage.batch)})
+        name: stage.model_copy(
+            update={"images": max(stage.batch, round(stage.images * scale / stage.batch) * stage.batch)}
+        )
         for name, stage in recipe.stages.items()
     }
     return recipe.model_copy(update={"stages": stages})
@@ -117,7 +119,10 @@ def run_demo(folder: Path, minutes: float = 13.0) -> Path:
 
 def write_licences(styles: Sequence[str], folder: Path) -> None:
     """`licences.json` names the works that the run learned from."""
-    rows = [{"name": f"{s.name} emoji art by {s.author}", "spdx": s.spdx, "note": str(s.package)} for s in map(STYLES.__getitem__, styles)]
+    rows = [
+        {"name": f"{s.name} emoji art by {s.author}", "spdx": s.spdx, "note": str(s.package)}
+        for s in map(STYLES.__getitem__, styles)
+    ]
     rows.append({"name": "words of Emojibase", "spdx": "MIT", "note": "emojibase-data"})
     (folder / "licences.json").write_text(json.dumps(rows), encoding="utf-8")
 
@@ -129,5 +134,3 @@ def next_commands(folder: Path) -> list[str]:
         f"pinxit cost {folder}",
         "pinxit data import ~/pictures --out data/own",
     ]
-
-

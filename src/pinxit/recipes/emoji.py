@@ -6,7 +6,6 @@ from pinxit.models.config import TransformerConfig
 from pinxit.recipes.recipe import DEFAULT_STYLES, EmojiDataConfig, Recipe, RecordsDataConfig, StageConfig
 from pinxit.train.config import AverageConfig, OptimizerConfig
 
-
 DEMO_STYLE = "Noto"  # of the two styles with 1,100 training pictures and more, the one whose scores came out higher
 
 

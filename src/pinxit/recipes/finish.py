@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from pinxit.data.emoji import STYLES
 from pinxit.data.cache import Cache
+from pinxit.data.emoji import STYLES
 from pinxit.generate.card import Encoders, Licence, ModelCard, write_model
 from pinxit.generate.load import MODEL
 from pinxit.ledger.report import bill

@@ -1,6 +1,6 @@
 """The Recipe: a whole run as one value, nested as the system is."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,7 +8,12 @@ from pinxit.config import Config
 from pinxit.diffusion.config import FlowConfig, ProcessConfig
 from pinxit.generate.config import SamplingConfig
 from pinxit.models.config import (
-    AutoencoderConfig, MiniLMConfig, NullKind, SmallCodecConfig, TextConfig, TransformerConfig,
+    AutoencoderConfig,
+    MiniLMConfig,
+    NullKind,
+    SmallCodecConfig,
+    TextConfig,
+    TransformerConfig,
 )  # fmt: skip
 from pinxit.train.config import AverageConfig, OptimizerConfig
 
@@ -56,7 +61,7 @@ class StageConfig(Config):
     average: AverageConfig = AverageConfig()
 
     @model_validator(mode="after")
-    def _micro_batches_divide_batch(self) -> Self:
+    def _micro_batches_divide_batch(self) -> "StageConfig":
         if self.batch % self.accumulation:
             raise ValueError(
                 f"batch {self.batch} is not a multiple of accumulation {self.accumulation}; change either one"
@@ -82,23 +87,22 @@ class Recipe(Config):
     save_every: float = Field(300.0, gt=0, description="seconds between two checkpoints")
 
     @model_validator(mode="after")
-    def _class_comes_first(self) -> Self:
+    def _class_comes_first(self) -> "Recipe":
         taught = [stage.teaches for stage in self.stages.values()]
         if not taught:
             raise ValueError("stages is empty; give at least one stage")
         if "class" in taught[1:]:
             raise ValueError("a stage that teaches classes follows another stage; it can only be the first one")
         if self.start and taught[0] == "class":
-            raise ValueError(
-                "start names text-to-image weights, but the first stage teaches classes; drop either"
-            )
+            raise ValueError("start names text-to-image weights, but the first stage teaches classes; drop either")
         return self
 
     @model_validator(mode="after")
-    def _outputs_fit_process(self) -> Self:
+    def _outputs_fit_process(self) -> "Recipe":
         wanted = 2 if self.process.kind == "iddpm" else 1
         if self.network.outputs != wanted:
             raise ValueError(
-                f"network.outputs is {self.network.outputs}, and the process {self.process.kind!r} needs {wanted}; set network.outputs to {wanted}"
+                f"network.outputs is {self.network.outputs}, and the process {self.process.kind!r} needs {wanted}; "
+                f"set network.outputs to {wanted}"
             )
         return self

@@ -77,7 +77,9 @@ class Scorer:
 
     def __call__(self, end: StageEnd) -> None:
         """Samples, scores and their sheets are in the run folder."""
-        artist = Artist(end, load_autoencoder(end.recipe.autoencoder), load_text(end.recipe.text), labels(self.training))
+        artist = Artist(
+            end, load_autoencoder(end.recipe.autoencoder), load_text(end.recipe.text), labels(self.training)
+        )
         for kind, art, count in (("training", self.training, self.count), ("held-out", self.held_out, self.count // 2)):
             if not len(art):
                 continue
@@ -98,7 +100,10 @@ class Scorer:
             background, concept = wanted.scene.facts.background, wanted.piece.concept
             right["background"].append(name_colour(background_colour(picture)) == background)
             pixels, directions = self.candidates(kind, art, len(picture), background)
-            distances = {"16x16 pixels": torch.cdist(thumbs[index, None], pixels)[0], "Lite0": -(directions @ features[index])}
+            distances = {
+                "16x16 pixels": torch.cdist(thumbs[index, None], pixels)[0],
+                "Lite0": -(directions @ features[index]),
+            }
             for name, distance in distances.items():
                 nearest = [art[place].concept for place in distance.argsort()[:5].tolist()]
                 right[f"concept by {name}, rank 1"].append(nearest[0] == concept)

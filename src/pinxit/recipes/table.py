@@ -48,7 +48,9 @@ def merge(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[str
         old = merged.get(name)
         if value is None and isinstance(old, dict):
             del merged[name]
-        elif isinstance(value, dict) and isinstance(old, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
+        elif (
+            isinstance(value, dict) and isinstance(old, dict) and value.get("kind", old.get("kind")) == old.get("kind")
+        ):
             merged[name] = merge(old, value)
         else:
             merged[name] = value
