@@ -154,6 +154,8 @@ def test_a_table_of_another_version_is_made_anew(packages: list[str], monkeypatc
     root = prepare(("Fluent flat",))
     (root / "art" / "fluent-flat" / "left over").touch()
     monkeypatch.setattr(emoji, "RENDERING", -1)
+    with pytest.raises(DataError, match="was made by another version; run: pinxit data emoji --styles 'Fluent flat'"):
+        load_art(("Fluent flat",))
     prepare(("Fluent flat",))
     assert not (root / "art" / "fluent-flat" / "left over").exists()
     assert len(load_art(("Fluent flat",))) == 3
@@ -239,3 +241,15 @@ def test_the_real_art_is_there_in_full_and_visible() -> None:
     assert all(piece.keywords for piece in art)
     tiger, face = art.find("tiger", "Fxemoji").rgba, art.find("tiger face", "Fxemoji").rgba
     assert np.abs(tiger.astype(int) - face).mean() > 10
+
+
+def test_a_table_that_another_process_made_meanwhile_stays(
+    packages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = prepare(("Fluent flat",))
+    (root / "art" / "fluent-flat" / "theirs").touch()
+    answers = iter((False, True))  # not there when it is asked for, there when ours is ready
+    monkeypatch.setattr(emoji, "_is_made", lambda *_: next(answers))
+    prepare(("Fluent flat",))
+    assert (root / "art" / "fluent-flat" / "theirs").exists()
+    assert len(list((root / "art").iterdir())) == 1

@@ -1,10 +1,12 @@
 """Scenes are what their facts say: boxes, masks, depth, colours; the same each time; at any size."""
 
+import re
+
 import numpy as np
 import pytest
 
 from pinxit.data.emoji import Art, Piece
-from pinxit.data.palette import PALETTE
+from pinxit.data.palette import PALETTE, STYLE_WORDS
 from pinxit.data.scene import Placement, Scene, compose, labels, plain_scene, scaled, scene, single
 from pinxit.data.words import stacking
 from pinxit.errors import DataError
@@ -170,3 +172,99 @@ def test_classes_are_subgroup_and_style_in_order() -> None:
     assert sorted(table) == list(table)
     assert list(table.values()) == list(range(5))
     assert table["kind of red", "Noto"] == 4
+
+
+def test_overlapping_see_through_pieces_match_the_plain_formula_pixel_by_pixel() -> None:
+    glass = [Placement(square(name, colour, alpha=120), SIDE, left, 3) for name, colour, left in
+             (("first", (250, 10, 90), -6), ("second", (20, 200, 60), 7))]  # fmt: skip
+    made = compose(glass, (30, 90, 250), (40, 40))
+    wanted = np.full((40, 40, 3), (30, 90, 250), float)
+    for placement in glass:
+        for row in range(40):
+            for column in range(40):
+                y, x = row - placement.top, column - placement.left
+                if 0 <= y < SIDE and 0 <= x < SIDE:
+                    *colour, alpha = (int(value) for value in placement.piece.rgba[y, x])
+                    share = alpha / 255
+                    wanted[row, column] = share * np.array(colour) + (1 - share) * wanted[row, column]
+    assert np.abs(made.picture - wanted).max() <= 1.5
+
+
+@pytest.mark.parametrize("side", [5, 17, 32, 50])
+def test_a_white_disc_with_black_under_its_transparency_vanishes_on_white(side: int) -> None:
+    y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    rgba = np.zeros((SIDE, SIDE, 4), np.uint8)
+    rgba[..., 3] = np.clip(14 - np.hypot(x, y), 0, 1) * 255
+    rgba[rgba[..., 3] > 0, :3] = 255
+    made = compose([Placement(Piece("disc", "Noto", "g", "s", (), rgba), side, 2, 1)], "white", (side + 3, side + 5))
+    assert made.masks.any()
+    assert (made.picture == 255).all()
+
+
+def centre(made: Scene, concept: str) -> tuple[float, float]:
+    """Where a piece stands by the pixels of its whole mask: across and down."""
+    index = [piece.concept for piece in made.facts.pieces].index(concept)
+    rows, columns = np.nonzero(made.whole[index])
+    return (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2
+
+
+def is_true(made: Scene, told: str) -> bool:
+    """Whether what a caption says of two things agrees with their pixels; both must be named with their style."""
+    between = "to the left of|to the right of|above|below|beside"
+    found = re.match(rf"(.*?) ({between}) (.*?)( and (in front of|behind) (?:it|them))? on an? (.*) background$", told)
+    assert found, told
+    concepts = {piece.concept: piece for piece in made.facts.pieces}
+    first, second = (next(c for c in concepts if words.endswith(c)) for words in found.group(1, 3))
+    for concept, words in zip((first, second), found.group(1, 3), strict=True):
+        assert STYLE_WORDS[concepts[concept].style] in words
+    (x1, y1), (x2, y2) = centre(made, first), centre(made, second)
+    meet = (made.whole[0] & made.whole[1]).any()
+    order = [piece.concept for piece in made.facts.pieces]
+    return (
+        found[6] == made.facts.background
+        and {
+            "to the left of": x1 < x2, "to the right of": x1 > x2, "above": y1 < y2, "below": y1 > y2,
+            "beside": abs(x1 - x2) >= abs(y1 - y2),
+        }[found[2]]
+        and (found[5] == ("in front of" if order.index(first) > order.index(second) else "behind") if meet else True)
+    )  # fmt: skip
+
+
+def test_what_500_captions_of_two_things_say_agrees_with_their_pixels() -> None:
+    phrasings = set()
+    for index in range(500):
+        made = scene(ART, 9, index, ((64, 64), (40, 72), (72, 40))[index % 3], (2, 2))
+        told = made.record(str(index), 9, share_of_sparse=0.0).captions[0].text
+        assert is_true(made, told), told
+        phrasings |= {
+            words for words in ("left", "right", "above", "below", "beside", "front", "behind") if words in told
+        }
+    assert len(phrasings) == 7
+
+
+def test_what_captions_of_three_things_say_agrees_with_their_pixels() -> None:
+    for index in range(150):
+        made = scene(ART, 9, index, ((64, 64), (40, 90), (90, 40))[index % 3], (3, 3))
+        told = made.record(str(index), 9, share_of_sparse=0.0).captions[0].text
+        named = sorted((told.index(f" {piece.concept}"), piece.concept) for piece in made.facts.pieces)
+        axis = ("from left to right" in told, "from top to bottom" in told).index(True)
+        places = [centre(made, concept)[axis] for _, concept in named]
+        assert places == sorted(places), told
+
+
+def test_where_a_lone_thing_is_said_to_stand_agrees_with_its_pixels() -> None:
+    seen = set()
+    for index in range(300):
+        made = scene(ART, 9, index, ((64, 64), (40, 90))[index % 2], (1, 1), fill=(0.2, 0.9))
+        told = made.record(str(index), 9, share_of_sparse=0.0).captions[0].text
+        x, y = centre(made, made.facts.pieces[0].concept)
+        height, width, _ = made.picture.shape
+        said = re.search(r"in the centre|(?:on|at) the (top|bottom)? ?(left|right)?(?= on an?|;|$)", told)
+        if said is None:
+            continue
+        seen.add(said[0])
+        assert (said[2] or "") == ("left" if x < width / 3 - 1 else "right" if x > 2 * width / 3 + 1 else said[2] or "")
+        assert (said[1] or "") == (
+            "top" if y < height / 3 - 1 else "bottom" if y > 2 * height / 3 + 1 else said[1] or ""
+        )
+    assert len(seen) >= 7

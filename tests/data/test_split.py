@@ -1,5 +1,7 @@
 """No design is on both sides; what is for training never depends on what else was loaded."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -131,3 +133,21 @@ def stack(pieces: list[Piece]) -> np.ndarray:
 def squared_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     squares = (first**2).sum(1)[:, None] + (second**2).sum(1)[None] - 2 * first @ second.T
     return np.maximum(0, squares) / first.shape[1]
+
+
+def test_variants_of_one_design_are_on_the_same_side_in_every_style() -> None:
+    names = [f"{who}thing {letter}{number}" for letter in "abcdef" for number in range(20) for who in ("", "woman ")]
+    parts = split(Art(piece(name, style) for name in names for style in DEFAULT_STYLES))
+    assert all((parts.training, parts.unseen_style, parts.unseen_concept))
+    for first, second in combinations((parts.training, parts.unseen_style, parts.unseen_concept), 2):
+        assert not designs(first) & designs(second)
+
+
+def test_adding_a_style_moves_no_concept_between_seen_and_unseen() -> None:
+    before, after = split(art(("Noto", "Fluent 3D"))), split(art(tuple(STYLES)))
+    assert set(before.unseen_concept.concepts) == set(after.unseen_concept.concepts)
+    assert pairs(before.unseen_style) <= pairs(after.unseen_style)
+
+
+def designs(some: Art) -> set[tuple[str, str]]:
+    return {(design(piece.concept), piece.style) for piece in some}

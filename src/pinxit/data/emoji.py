@@ -276,10 +276,12 @@ def _prepared(names: Sequence[str], folder: Path | None, tones: bool) -> Iterato
     """Each style with the folders of its tables."""
     for style in _known(names):
         for toned in (False, True) if tones else (False,):
-            table = _table(style.name, (folder or home()) / "emoji", toned)
-            if not table.is_dir():
+            root = (folder or home()) / "emoji"
+            table = _table(style.name, root, toned)
+            if not _is_made(style, root, toned):
+                found = "was made by another version" if table.is_dir() else "is not there"
                 command = f"pinxit data emoji --styles {shlex.quote(style.name)}{' --tones' if toned else ''}"
-                raise DataError(table, f"the art of {style.name!r} is not there", f"run: {command}")
+                raise DataError(table, f"the art of {style.name!r} {found}", f"run: {command}")
             yield style.name, table
 
 

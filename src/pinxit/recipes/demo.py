@@ -1,10 +1,10 @@
 """The demo: an overfit check, three stages on one style sized to this machine, scores, and the page that shows it."""
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 import torch
 
@@ -21,14 +21,15 @@ from pinxit.recipes.material import Material, open_material
 from pinxit.recipes.page import write_page
 from pinxit.recipes.recipe import EmojiDataConfig, Recipe
 from pinxit.recipes.score import Scorer
+from pinxit.recipes.table import load_recipe
 from pinxit.train.config import OptimizerConfig
 from pinxit.train.hook import follow_average
 from pinxit.train.loop import fit
-from pinxit.train.run import Run
+from pinxit.train.run import Run, StepReport
+from pinxit.train.state import TrainState
 
 OVERFIT = 8  # pictures of the check
-OVERFIT_STEPS = 100
-OVERFIT_BATCH = 32
+OVERFIT_STEPS = 50
 OVERFIT_SHARE = 0.35  # of its first value, below which the loss must have fallen
 
 
@@ -43,28 +44,25 @@ class Check:
 
 def overfit(recipe: Recipe, material: Material) -> Check:
     """A fresh network learns eight pictures by heart; DivergenceError, with what looks wrong, if it does not."""
-    stage = recipe.stages["alignment"].model_copy(
-        update={
-            "images": OVERFIT_STEPS * OVERFIT_BATCH, "batch": OVERFIT_BATCH, "dropout": 0.0,
-            "optimizer": OptimizerConfig(kind="muon", learning_rate=2e-3, matrix_rate=2e-2, warmup=320, decay=0.3),
-        }
-    )  # fmt: skip
+    stage = recipe.stages["alignment"]
+    batch = stage.batch
+    quick = OptimizerConfig(kind="muon", learning_rate=2e-3, matrix_rate=2e-2, warmup=5 * batch, decay=0.3)
+    stage = stage.model_copy(update={"images": OVERFIT_STEPS * batch, "dropout": 0.0, "optimizer": quick})
     alone = recipe.model_copy(update={"stages": {"alignment": stage}})
     state = begin_stage(alone, 0, factor=material.factor, classes=material.classes, before=None)
-    places = plan(material.cache, OVERFIT_BATCH, list(range(OVERFIT)))
+    objective = objective_for(alone, stage, state.model, material.null)
+    loader = CacheLoader(material.cache, plan(material.cache, batch, list(range(OVERFIT))), recipe.seed)
     losses: list[float] = []
-    loader = CacheLoader(material.cache, places, recipe.seed)
-    begun = time.perf_counter()
     with Bar("overfit check", stage.images) as bar:
-        hooks = [
-            follow_average(OVERFIT_BATCH),
-            lambda _, report: losses.append(report.mean),
-            lambda now, report: bar.move(now.seen, f"loss {report.mean:.3f}"),
-        ]
-        objective = objective_for(alone, stage, state.model, material.null)
-        fit(Run(state, objective, loader, stage.images, OVERFIT_BATCH, hooks))
+
+        def note(now: TrainState, report: StepReport) -> None:
+            losses.append(report.mean)
+            bar.move(now.seen, f"loss {report.mean:.3f}")
+
+        fit(Run(state, objective, loader, stage.images, batch, [follow_average(batch), note]))
+        speed = bar.speed
     loader.close()
-    check = Check(sum(losses[:5]) / 5, sum(losses[-20:]) / 20, stage.images / (time.perf_counter() - begun))
+    check = Check(mean(losses[:5]), mean(losses[-10:]), speed)
     if check.last > OVERFIT_SHARE * check.first:
         raise DivergenceError(
             "overfit check",
@@ -93,8 +91,6 @@ def run_demo(folder: Path, minutes: float = 13.0) -> Path:
     recipe = demo()
     saved = folder / "recipe.yaml"
     if saved.is_file():
-        from pinxit.recipes.table import load_recipe
-
         recipe = load_recipe(str(saved))
     else:
         material = open_material(recipe, recipe.stages["alignment"], folder)
@@ -120,8 +116,8 @@ def run_demo(folder: Path, minutes: float = 13.0) -> Path:
 def write_licences(styles: Sequence[str], folder: Path) -> None:
     """`licences.json` names the works that the run learned from."""
     rows = [
-        {"name": f"{s.name} emoji art by {s.author}", "spdx": s.spdx, "note": str(s.package)}
-        for s in map(STYLES.__getitem__, styles)
+        {"name": f"{style.name} emoji art by {style.author}", "spdx": style.spdx, "note": str(style.package)}
+        for style in (STYLES[name] for name in styles)
     ]
     rows.append({"name": "words of Emojibase", "spdx": "MIT", "note": "emojibase-data"})
     (folder / "licences.json").write_text(json.dumps(rows), encoding="utf-8")

@@ -15,6 +15,7 @@ from pinxit.evaluate.feature import thumbnails
 from pinxit.generate.card import read_model
 from pinxit.generate.load import load_pipeline, model_file
 from pinxit.generate.pipeline import Pipeline
+from pinxit.models.transformer import Transformer
 from pinxit.recipes.course import Course
 from pinxit.recipes.finish import save_model
 from pinxit.recipes.page import write_page
@@ -34,7 +35,10 @@ def start_file(recipe: Recipe) -> Path | None:
 def train_recipe(recipe: Recipe, folder: Path) -> Path:
     """The page of the finished run; the run folder also holds its model. Goes on where it was stopped."""
     file = start_file(recipe)
-    network = read_model(file)[0] if file else None
+    network: Transformer | None = None
+    if file is not None:
+        network, _, card, _ = read_model(file)
+        recipe = recipe.model_copy(update={"network": card.network})  # the weights decide
     last = list(recipe.stages.values())[-1]
     records = read_records(Path(last.data.folder)) if isinstance(last.data, RecordsDataConfig) else None
     folder.mkdir(parents=True, exist_ok=True)
