@@ -46,7 +46,8 @@ def serving(archive: bytes) -> str:
 
 
 def failing(words: str) -> str:
-    return f"sys.stderr.write({words!r})\nsys.exit(1)"
+    """A client that fails, and like the real one says why unless it is told to be silent."""
+    return f"'--silent' in sys.argv or sys.stderr.write({words!r})\nsys.exit(1)"
 
 
 def test_a_package_is_unpacked_and_the_second_fetch_asks_nobody(
@@ -60,7 +61,7 @@ def test_a_package_is_unpacked_and_the_second_fetch_asks_nobody(
 
 
 BROKEN = GOOD[: len(GOOD) // 2]
-OUTSIDE = tarball({"package/../../escaped.txt": b"x"})
+OUTSIDE = tarball({"package/data.json": b"{}", "package/../../../../escaped.txt": b"x"})  # would land in tmp_path
 EMPTY = tarball({"other/data.json": b"{}"})
 
 

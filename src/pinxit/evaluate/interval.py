@@ -29,7 +29,7 @@ class Share:
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927); everything is possible where n is 0. Raises ValueError outside 0..n."""
+    """The 95 % interval of a share (Wilson 1927); all is possible where n is 0. Raises ValueError outside 0..n."""
     if not 0 <= right <= n:
         raise ValueError(f"{right} of {n} is no share; give 0 <= right <= n")
     if n == 0:

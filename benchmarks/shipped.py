@@ -1,0 +1,70 @@
+"""The shipped model before the judge: single pieces of training art, of held-out styles, of unseen concepts.
+
+Each score stands beside its ceiling: the judge's word on the true scenes after a way through the autoencoder. One JSON
+line; the samples are written as a sheet, seeds 0 to n, not chosen.
+"""
+
+import json
+import sys
+from dataclasses import fields
+
+import numpy as np
+import torch
+from PIL import Image
+
+from pinxit.data.emoji import STYLES, Art, load_art
+from pinxit.data.kind import Pixels
+from pinxit.data.palette import PALETTE
+from pinxit.data.scene import Scene, single
+from pinxit.data.split import split
+from pinxit.data.words import plain
+from pinxit.evaluate.alignment import Judge
+from pinxit.evaluate.feature import Lite0
+from pinxit.evaluate.score import Scores, score
+from pinxit.generate.load import load_pipeline
+from pinxit.generate.pipeline import to_pictures
+from pinxit.ledger.meter import find_hardware
+from pinxit.rng import numpy_at
+from pinxit.train.autoencoder import to_pixels
+
+
+def choose(art: Art, count: int, side: int) -> list[Scene]:
+    places = numpy_at(0, "benchmark").permutation(len(art))[:count]
+    return [single(art[int(p)], list(PALETTE)[i % len(PALETTE)], (side, side)) for i, p in enumerate(places)]
+
+
+def said(scores: Scores) -> dict[str, object]:
+    shares = {field.name: getattr(scores, field.name) for field in fields(scores)}
+    return {name: [round(s.value, 3), *(round(v, 3) for v in s.interval), s.n] for name, s in shares.items() if s.n}
+
+
+def main(count: int) -> None:
+    pipeline = load_pipeline()
+    side, styles = pipeline.card.resolution, pipeline.card.styles
+    everything = load_art(tuple(style for style in STYLES if style in styles))
+    parts, judge = split(everything), Judge(everything, Lite0(side=64))
+    rows, sheet = {}, []
+    for name in ("training", "unseen_style", "unseen_concept"):
+        scenes = choose(getattr(parts, name), count, side)
+        facts, prompts = [s.facts for s in scenes], [plain(s.facts) for s in scenes]
+        drawn = [d.picture for d in pipeline.draw(prompts, range(len(prompts)), pipeline.card.sampling)]
+        true = [s.picture for s in scenes]
+        ceiling = score(judge, through(pipeline, true), facts)
+        rows[name] = {"drawn": said(score(judge, drawn, facts)), "ceiling": said(ceiling)}
+        sheet += [np.concatenate(true[:12], 1), np.concatenate(drawn[:12], 1)]
+    Image.fromarray(np.concatenate(sheet)).save("shipped.png")
+    print(json.dumps({
+        "benchmark": "shipped", "torch": torch.__version__, "hardware": find_hardware().say(),
+        "weights": pipeline.sha256,
+        "seen": pipeline.card.seen, **rows,
+    }))  # fmt: skip
+
+
+def through(pipeline, pictures: list[Pixels]) -> list[Pixels]:
+    codec = pipeline.autoencoder
+    groups = [pictures[i : i + 32] for i in range(0, len(pictures), 32)]
+    return [p for group in groups for p in to_pictures(codec.decode(codec.encode(to_pixels(group))[0]))]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100)
