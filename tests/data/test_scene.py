@@ -118,10 +118,12 @@ def test_so_many_pieces_as_asked(count: int) -> None:
     assert {len(scene(ART, 1, index, (32, 32), (count, count)).facts.pieces) for index in range(30)} == {count}
 
 
-def test_pieces_that_overlap_hide_something_and_pieces_that_do_not_hide_nothing() -> None:
+@pytest.mark.parametrize("margin", [4, 10])  # with much margin the squares must come closer before the art meets
+def test_pieces_that_overlap_hide_something_and_pieces_that_do_not_hide_nothing(margin: int) -> None:
+    art = Art([square("red", (200, 0, 0), margin=margin), square("green", (0, 200, 0), margin=margin)])
     overlapping = 0
     for index in range(150):
-        made = scene(ART, 2, index, (64, 64), (2, 2))
+        made = scene(art, 2, index, (64, 64), (2, 2))
         hidden = 1 - made.masks[0].sum() / made.whole[0].sum()
         if stacking(*made.facts.pieces):
             overlapping += 1

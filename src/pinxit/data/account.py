@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from hashlib import blake2b, sha256
 
 from pinxit.config import Config
-from pinxit.data.kind import Caption
 from pinxit.data.original import Ignored, Rejected, SourceRules, printable
+from pinxit.data.record import Caption
 
 
 class ImportReport(Config):

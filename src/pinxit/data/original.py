@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 from pydantic import Field
 
-from pinxit.data.kind import Caption
 from pinxit.data.picture import PictureRules, Reason, Refusal
+from pinxit.data.record import Caption
 
 CAPTION_COLUMNS = ("text", "caption", "prompt", "captions")
 MOST_BYTES = 1 << 30  # a larger picture is refused unread

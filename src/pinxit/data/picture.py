@@ -16,7 +16,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from pydantic import Field
 
 from pinxit.config import Config
-from pinxit.data.kind import Pixels
+from pinxit.data.record import Pixels
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 SUFFIXES = frozenset({

@@ -17,9 +17,9 @@ from typing import overload
 from pydantic import TypeAdapter
 
 from pinxit.data.account import Account, ImportReport, TokenLimit
-from pinxit.data.kind import Caption, Facts, Record
 from pinxit.data.original import Found, Ignored, Original, Rejected, SourceRules, admit_captions, printable
 from pinxit.data.picture import PILLOW_LIMIT, PictureRules, Refusal, decode, encode_png
+from pinxit.data.record import Caption, Facts, Record
 from pinxit.data.source import LOOKED_FOR
 from pinxit.errors import DataError
 

@@ -22,7 +22,8 @@ SPECK = 0.0015  # share of the picture below which an area is a speck
 def background_colour(picture: Pixels) -> Colour:
     """The median of the picture's outermost pixels, channel by channel."""
     sides = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
-    return np.median(np.concatenate(sides), axis=0).astype(np.float32)
+    colour: Colour = np.median(np.concatenate(sides), axis=0).astype(np.float32)
+    return colour
 
 
 def name_colour(colour: Colour) -> str:

@@ -42,7 +42,8 @@ class Lite0:
             )
         network = import_module(CODE).EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(file, weights_only=True))
-        self.network: nn.Module = fold(network.eval().requires_grad_(False)).to(memory_format=torch.channels_last)
+        folded = fold(network.eval().requires_grad_(False))
+        self.network: nn.Module = folded.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.no_grad()
     def features(self, pictures: Pictures) -> Float[Tensor, "b 1280"]:
@@ -58,7 +59,8 @@ class Lite0:
         pixels = rearrange(torch.tensor(pictures), "b h w c -> b c h w").float()
         resized = F.interpolate(pixels, (self.side, self.side), mode="bilinear", antialias=True)
         scaled = ((resized - 127) / 128).contiguous(memory_format=torch.channels_last)
-        return reduce(self.network.extract_features(scaled), "b f h w -> b f", "mean")  # type: ignore[operator]
+        pooled: Tensor = reduce(self.network.extract_features(scaled), "b f h w -> b f", "mean")  # type: ignore[operator]
+        return pooled
 
 
 def thumbnails(pictures: Pictures, side: int = 16) -> Float[Tensor, "b d"]:

@@ -115,10 +115,10 @@ def _mark(verdict: Verdict, asked: Facts) -> Iterable[tuple[str, bool]]:
     for area, piece in zip(shown, asked.pieces, strict=True):
         yield from _mark_piece(area, piece)
     for (first, a), (second, b) in combinations(zip(asked.pieces, shown, strict=True), 2):
-        asked_relation = relation(first, second)
-        axis, sign = AXIS[asked_relation]
-        found = a is not None and b is not None and _is_found(a, first) and _is_found(b, second)
-        right = found and sign * (b.centre[axis] - a.centre[axis]) > 0
+        axis, sign = AXIS[relation(first, second)]
+        right = False
+        if a is not None and b is not None and _is_found(a, first) and _is_found(b, second):
+            right = sign * (b.centre[axis] - a.centre[axis]) > 0
         yield ("above_below" if axis else "left_right"), right
 
 

@@ -1,0 +1,82 @@
+"""The demo's own parts: the overfit check notices what is broken, the recipe is sized to the machine."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pinxit.data.config import Fingerprint
+from pinxit.data.encode import encode
+from pinxit.data.kind import Caption, Record
+from pinxit.data.loader import plan
+from pinxit.errors import DivergenceError
+from pinxit.models.autoencoder import SmallAutoencoder, SmallCodec
+from pinxit.models.config import MiniLMConfig, SmallAutoencoderConfig
+from pinxit.models.text import load_text
+from pinxit.recipes.demo import overfit, sized
+from pinxit.recipes.emoji import demo, smallest
+from pinxit.recipes.material import Material
+from pinxit.recipes.recipe import Recipe
+from pinxit.rng import numpy_at
+from pinxit.train import diffusion
+
+
+def recipe() -> Recipe:
+    base = smallest()
+    stage = base.stages["alignment"].model_copy(update={"batch": 64})
+    network = base.network.model_copy(update={"width": 64, "depth": 2, "heads": 2})
+    return base.model_copy(update={"stages": {"alignment": stage}, "network": network})
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
+    torch.manual_seed(0)
+    codec = SmallCodec(SmallAutoencoder(SmallAutoencoderConfig(fine=8, coarse=8)), "codec")
+    text = load_text(MiniLMConfig())
+    fingerprint = Fingerprint(autoencoder=codec.identity, text=text.identity, resolution=32, buckets=False, multiple=16)
+    records = [
+        Record(str(i), numpy_at(0, i).integers(0, 256, (32, 32, 3), "uint8"), (Caption(f"picture {i}"),))
+        for i in range(8)
+    ]
+    cache = encode(records, codec, text, tmp_path_factory.mktemp("cache"), fingerprint)
+    return Material(cache, plan(cache, 64), (), 0, recipe().stages["alignment"], classes=1, factor=8)
+
+
+def test_a_network_that_fits_its_data_passes_the_overfit_check(material: Material) -> None:
+    check = overfit(recipe(), material)
+    assert check.last < 0.35 * check.first
+    assert check.pictures_per_second > 0
+
+
+def test_latents_and_captions_that_are_torn_apart_do_not_pass(
+    material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def blind(_: object, network: torch.nn.Module, x_t: torch.Tensor, *rest: object) -> torch.Tensor:
+        time, batch, _ = rest
+        return network(torch.randn_like(x_t), time, batch.caption, batch.keep)  # it never sees the noised latent
+
+    monkeypatch.setattr(diffusion.TextToImage, "output", blind)
+    with pytest.raises(DivergenceError, match="overfit check: on 8 pictures the loss only went from"):
+        overfit(recipe(), material)
+
+
+def test_the_demo_is_sized_to_the_machine_and_keeps_its_shares() -> None:
+    slow, fast = sized(demo(), 100.0, 10.0), sized(demo(), 200.0, 10.0)
+    for name, stage in demo().stages.items():
+        assert fast.stages[name].images == pytest.approx(2 * slow.stages[name].images, rel=0.05)
+        assert slow.stages[name].images % stage.batch == 0
+    seconds = {name: s.images * (s.resolution / 64) ** 2 / 100 for name, s in slow.stages.items()}
+    assert sum(seconds.values()) == pytest.approx(600, rel=0.02)
+    few_tokens = sum(t for name, t in seconds.items() if slow.stages[name].resolution == 64)
+    assert few_tokens > 0.6 * sum(seconds.values())
+
+
+def test_a_run_is_never_sized_to_nothing() -> None:
+    assert all(stage.images >= stage.batch for stage in sized(demo(), 0.001, 0.001).stages.values())
+
+
+def test_every_stage_folder_is_its_own(tmp_path: Path) -> None:
+    from pinxit.recipes.material import cache_folder
+
+    folders = {name: cache_folder(demo(), stage, tmp_path) for name, stage in demo().stages.items()}
+    assert folders["pixels"] == folders["alignment"] != folders["aesthetics"]
