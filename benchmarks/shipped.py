@@ -42,7 +42,7 @@ def main(count: int) -> None:
     pipeline = load_pipeline()
     side, styles = pipeline.card.resolution, pipeline.card.styles
     everything = load_art(tuple(style for style in STYLES if style in styles))
-    parts, judge = split(everything), Judge(everything, Lite0(side=64))
+    parts, judge = split(everything), Judge(everything, Lite0(side=64).features)
     rows, sheet = {}, []
     for name in ("training", "unseen_style", "unseen_concept"):
         scenes = choose(getattr(parts, name), count, side)

@@ -133,7 +133,7 @@ def cut(picture: Pixels, colour: Colour, masks: Sequence[Mask], chosen: Sequence
     """The chosen areas' thumbnail in their common box, the other areas painted over."""
     others = [mask for place, mask in enumerate(masks) if place not in chosen]
     alone = np.where(np.any(others, 0)[..., None], np.round(colour).astype(np.uint8), picture) if others else picture
-    return crop(alone, box_of(np.any([masks[place] for place in chosen], 0)), colour, SIDE)
+    return crop(alone, np.any([masks[place] for place in chosen], 0), colour, SIDE)
 
 
 def longer_side(box: Box) -> int:

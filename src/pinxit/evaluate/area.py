@@ -15,6 +15,8 @@ Colour = Float[np.ndarray, "3"]
 Mask = Bool[np.ndarray, "height width"]
 
 DIFFERENCE = 24  # levels of 255, in any channel, from which a pixel is off the background
+AROUND = 10  # the same for the mean of the 3 x 3 pixels around it
+CONTRAST = 100  # levels of 255 from which a pixel at an area's edge is covered whole; below, it is in part
 GAP = 1 / 64  # of the shorter side: gaps up to twice as wide are closed
 SPECK = 0.0015  # share of the picture below which an area is a speck
 
@@ -40,9 +42,12 @@ def find_areas(picture: Pixels, colour: Colour) -> list[Mask]:
 
 
 def differs(picture: Pixels, colour: Colour) -> Mask:
-    """Where the picture is off a colour."""
-    far: Mask = np.abs(picture - colour).max(-1) > DIFFERENCE
-    return far
+    """Where the picture is off a colour, and its surroundings are too: lone noisy pixels do not count."""
+    difference = picture - colour
+    around = F.avg_pool2d(rearrange(torch.tensor(difference), "h w c -> 1 c h w"), 3, 1, 1)
+    smooth = rearrange(around.abs().amax(1), "1 h w -> h w").numpy()
+    off: Mask = (np.abs(difference).max(-1) > DIFFERENCE) & (smooth > AROUND)
+    return off
 
 
 def close(mask: Mask, reach: int) -> Mask:
@@ -73,12 +78,21 @@ def box_of(mask: Mask) -> Box:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def crop(picture: Pixels, box: Box, colour: Colour, side: int) -> UInt8[np.ndarray, "side side 3"]:
-    """What the box holds, in the middle of a square of the background's colour, averaged to `side` pixels."""
-    left, top, right, bottom = box
-    width, height = right - left, bottom - top
-    square = np.empty((max(width, height), max(width, height), 3), np.uint8)
-    square[:] = np.round(colour)
-    across, down = (len(square) - width) // 2, (len(square) - height) // 2
-    square[down : down + height, across : across + width] = picture[top:bottom, left:right]
-    return np.asarray(Image.fromarray(square).resize((side, side), Image.Resampling.BOX))
+def crop(picture: Pixels, mask: Mask, colour: Colour, side: int) -> UInt8[np.ndarray, "side side 3"]:
+    """What the mask's box holds, in the middle of a square of the background's colour, averaged to `side` pixels.
+
+    Pixels at the edge count by how far they are covered, or a small drawing would be framed wider than a large one.
+    """
+    left, top, right, bottom = box_of(mask)
+    covered = np.clip(np.abs(picture - colour).max(-1) / CONTRAST, 0, 1) * mask
+    across, down = covered.max(0), covered.max(1)
+    x, y = left + 1 - across[left], top + 1 - down[top]
+    width, height = right - 1 + across[right - 1] - x, bottom - 1 + down[bottom - 1] - y
+    half = max(width, height, 1) / 2
+    margin = max(right - left, bottom - top)
+    canvas = np.empty((bottom - top + 2 * margin, right - left + 2 * margin, 3), np.uint8)
+    canvas[:] = np.round(colour)
+    canvas[margin : margin + bottom - top, margin : margin + right - left] = picture[top:bottom, left:right]
+    x_centre, y_centre = x + width / 2 - left + margin, y + height / 2 - top + margin
+    square = (x_centre - half, y_centre - half, x_centre + half, y_centre + half)
+    return np.asarray(Image.fromarray(canvas).resize((side, side), Image.Resampling.BOX, box=square))

@@ -10,7 +10,7 @@ from torch import Tensor
 from pinxit.data.emoji import Piece
 from pinxit.data.palette import PALETTE
 from pinxit.data.scene import single
-from pinxit.evaluate.area import Colour, box_of, crop, differs
+from pinxit.evaluate.area import Colour, crop, differs
 from pinxit.evaluate.feature import thumbnails
 
 SIDE = 16  # both measures see a drawing at this side, so that sharpness, which differs by size, does not decide
@@ -49,4 +49,4 @@ class Candidates:
 
 def frame(picture: UInt8[np.ndarray, "h w 3"], colour: Colour) -> UInt8[np.ndarray, "16 16 3"]:
     """All that is off the background's colour, framed as an area of a drawing is."""
-    return crop(picture, box_of(differs(picture, colour)), colour, SIDE)
+    return crop(picture, differs(picture, colour), colour, SIDE)

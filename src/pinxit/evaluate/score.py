@@ -114,11 +114,11 @@ def _mark(verdict: Verdict, asked: Facts) -> Iterable[tuple[str, bool]]:
     shown = assign(verdict.areas, asked.pieces)
     for area, piece in zip(shown, asked.pieces, strict=True):
         yield from _mark_piece(area, piece)
-    for (first, a), (second, b) in combinations(zip(asked.pieces, shown, strict=True), 2):
+    for (first, area), (second, other) in combinations(zip(asked.pieces, shown, strict=True), 2):
         axis, sign = AXIS[relation(first, second)]
         right = False
-        if a is not None and b is not None and _is_found(a, first) and _is_found(b, second):
-            right = sign * (b.centre[axis] - a.centre[axis]) > 0
+        if area and other and _is_found(area, first) and _is_found(other, second):
+            right = sign * (other.centre[axis] - area.centre[axis]) > 0
         yield ("above_below" if axis else "left_right"), right
 
 

@@ -12,6 +12,7 @@ from pinxit.data.emoji import STYLES, load_art
 from pinxit.data.loader import CacheLoader, plan
 from pinxit.data.split import split
 from pinxit.errors import DivergenceError
+from pinxit.ledger.meter import Meter
 from pinxit.log import Bar, console
 from pinxit.recipes.build import begin_stage, objective_for
 from pinxit.recipes.course import Course
@@ -93,8 +94,11 @@ def run_demo(folder: Path, minutes: float = 13.0) -> Path:
     if saved.is_file():
         recipe = load_recipe(str(saved))
     else:
-        material = open_material(recipe, recipe.stages["alignment"], folder)
-        check = overfit(recipe, material)
+        meter = Meter(folder)
+        with meter.stage("before", "encode"):
+            material = open_material(recipe, recipe.stages["alignment"], folder)
+        with meter.stage("before", "overfit check"):
+            check = overfit(recipe, material)
         console.print(
             f"overfit check passed: loss {check.first:.3f} -> {check.last:.3f}; "
             f"{check.pictures_per_second:.0f} pictures/s",
