@@ -1,0 +1,43 @@
+"""Intervals hold the truth as often as they say, and do not move between runs."""
+
+from math import isnan
+
+import numpy as np
+import pytest
+
+from pinxit.evaluate.interval import Share, bootstrap, wilson
+
+
+@pytest.mark.parametrize("truth", [0.1, 0.5, 0.95])
+def test_wilsons_interval_ends_where_a_normal_test_just_rejects(truth: float) -> None:
+    n = 200
+    for end in wilson(round(truth * n), n):
+        assert abs(round(truth * n) / n - end) == pytest.approx(1.959964 * (end * (1 - end) / n) ** 0.5, rel=1e-6)
+
+
+def test_of_nothing_everything_is_possible() -> None:
+    assert wilson(0, 0) == (0, 1)
+    assert isnan(Share(0, 0).value)
+    assert Share(0, 0).interval == (0, 1)
+
+
+@pytest.mark.parametrize(("right", "n"), [(-1, 5), (6, 5), (1, 0)])
+def test_what_is_no_share_is_refused(right: int, n: int) -> None:
+    with pytest.raises(ValueError, match=f"{right} of {n} is no share"):
+        wilson(right, n)
+
+
+def test_the_bootstrap_of_a_large_sample_agrees_with_the_normal_interval() -> None:
+    values = np.random.default_rng(1).normal(3, 2, 400)
+    low, high = bootstrap(values, seed=0)
+    half = 1.959964 * values.std() / 20
+    assert low == pytest.approx(values.mean() - half, abs=0.02)
+    assert high == pytest.approx(values.mean() + half, abs=0.02)
+
+
+def test_the_bootstrap_repeats_itself_for_its_seed_alone() -> None:
+    values = [0.0, 1.0, 4.0]
+    assert bootstrap(values, seed=5) == bootstrap(values, seed=5)
+    assert bootstrap([2.0], seed=5) == (2, 2)
+    with pytest.raises(ValueError, match="empty sample"):
+        bootstrap([], seed=5)
