@@ -2,7 +2,7 @@
 
 ```
 plain    = things ground                                          "a 3D owl on a pink background"
-dense    = plain                                                                        (one piece, one in six)
+dense    = plain                                                                        (one piece, one in three)
          | thing [where] ground ["; " keywords]                                         (one piece)
          | ground "with" thing [where] ["; " keywords]
          | [size] "drawing of" concept [where] ground "; " style "style" [", " keywords]
@@ -74,7 +74,7 @@ def dense(facts: Facts, keywords: Sequence[Sequence[str]], size: tuple[int, int]
     if len(facts.pieces) > 1:
         sizes = relative_sizes(facts.pieces) if rng.random() < 0.7 else [""] * len(facts.pieces)
         return f"{_related(facts.pieces, sizes, rng)} {_ground(facts)}"
-    return plain(facts) if rng.random() < 1 / 6 else _dense_single(facts, keywords[0], size, rng)
+    return plain(facts) if rng.random() < 1 / 3 else _dense_single(facts, keywords[0], size, rng)
 
 
 def _dense_single(facts: Facts, keywords: Sequence[str], size: tuple[int, int], rng: np.random.Generator) -> str:

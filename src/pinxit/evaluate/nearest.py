@@ -54,7 +54,7 @@ def rank_concepts(distances: Float[Tensor, "q c"], concepts: Sequence[str]) -> l
     names = tuple(dict.fromkeys(concepts))
     places = {name: place for place, name in enumerate(names)}
     index = torch.tensor([places[name] for name in concepts]).expand_as(distances)
-    nearest = torch.full((len(distances), len(names)), torch.inf).scatter_reduce(1, index, distances, "amin")
+    nearest = distances.new_full((len(distances), len(names)), torch.inf).scatter_reduce(1, index, distances, "amin")
     return [Ranking(names, row) for row in nearest]
 
 

@@ -98,7 +98,7 @@ class Mlp(nn.Module):
         self.first = nn.Linear(inward, hidden)
         self.second = nn.Linear(hidden, outward)
 
-    def forward(self, x: Float[Tensor, "b n inward"]) -> Float[Tensor, "b n outward"]:
+    def forward(self, x: Float[Tensor, "*tokens inward"]) -> Float[Tensor, "*tokens outward"]:
         """Every token on its own."""
         mixed: Tensor = self.second(F.gelu(self.first(x), approximate="tanh"))
         return mixed
@@ -115,7 +115,9 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         """What every token reads."""
-        query, key, value = rearrange(self.qkv(x), "b n (three head e) -> three b head n e", three=3, head=self.heads)
+        query, key, value = (
+            rearrange(part, "b n (head e) -> b head n e", head=self.heads) for part in self.qkv(x).chunk(3, -1)
+        )
         mixed = F.scaled_dot_product_attention(query, key, value)
         read: Tensor = self.out(rearrange(mixed, "b head n e -> b n (head e)"))
         return read
@@ -139,11 +141,17 @@ class CrossAttention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def read(self, caption: Float[Tensor, "b l d"], keep: Bool[Tensor, "b l"]) -> Words:
-        """Keys and values, zero where not kept: from a caption without any real token the image reads zero, not NaN."""
-        key, value = rearrange(self.key_value(caption), "b l (two head e) -> two b head l e", two=2, head=self.heads)
+    def read(self, tokens: Float[Tensor, "real d"], keep: Bool[Tensor, "b l"]) -> Words:
+        """Keys and values of the real tokens alone, those that `keep` marks, in its order; zero elsewhere.
+
+        From a caption without any real token the image reads zero, not NaN.
+        """
+        told = self.key_value(tokens)
+        whole = told.new_zeros(*keep.shape, told.shape[-1])
+        whole[keep] = told
+        key, value = (rearrange(part, "b l (head e) -> b head l e", head=self.heads) for part in whole.chunk(2, -1))
         seen = keep | ~keep.any(-1, keepdim=True)  # a softmax needs one token at least
-        return Words(key, value.masked_fill(~rearrange(keep, "b l -> b 1 l 1"), 0.0), seen)
+        return Words(key, value, seen)
 
     def forward(self, image: Float[Tensor, "b n d"], words: Words) -> Float[Tensor, "b n d"]:
         """What every image token reads."""

@@ -83,7 +83,7 @@ class Transformer(nn.Module):
 
     def read(self, caption: Float[Tensor, "b l f"], keep: Bool[Tensor, "b l"]) -> list[Words]:
         """What each block sees of the captions' real tokens, those that `keep` marks; once is enough for a sampling."""
-        tokens = self.caption(caption)
+        tokens = self.caption(caption[keep])
         return [block.cross.read(tokens, keep) for block in cast("Iterable[Block]", self.blocks)]
 
     def denoise(

