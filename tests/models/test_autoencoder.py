@@ -12,7 +12,6 @@ from torch.testing import assert_close
 
 from pinxit.errors import CheckpointError
 from pinxit.models.autoencoder import (
-    SHIPPED,
     Autoencoder,
     DiffusersCodec,
     Residual,
@@ -22,6 +21,7 @@ from pinxit.models.autoencoder import (
     load_small,
 )  # fmt: skip
 from pinxit.models.config import DiffusersAutoencoderConfig, SmallAutoencoderConfig, SmallCodecConfig
+from pinxit.models.identity import SHIPPED
 from pinxit.recipes.autoencoder import ship
 from pinxit.train.autoencoder import to_pixels
 

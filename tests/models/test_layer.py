@@ -149,15 +149,17 @@ def test_a_table_is_added_to_what_is_shared_and_a_projection_starts_from_silu() 
 def test_layers_start_as_published() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = nn.Sequential(nn.Linear(300, 200), nn.Conv2d(8, 200, 4), nn.Linear(300, 200), nn.Linear(300, 200))
+        network = nn.Sequential(nn.Linear(300, 200), nn.Conv2d(8, 200, 4), *(nn.Linear(300, 200) for _ in range(3)))
         initialise(network)
-        soften(network[2])
-        silence(network[3])
-    linear, conv, soft, silent = network
+        soften(1152, network[2])
+        soften(288, network[3])
+        silence(network[4])
+    linear, conv, soft, narrow, silent = network
     for layer, fan in ((linear, 500), (conv, 8 * 16 + 200)):  # a convolution as the linear layer that it is
         bound = math.sqrt(6 / fan)
         assert 0.99 * bound < float(layer.weight.detach().abs().max()) <= bound
         assert abs(float(layer.weight.detach().std()) * math.sqrt(3) / bound - 1) < 0.02
     assert abs(float(soft.weight.detach().std()) / 0.02 - 1) < 0.02
+    assert abs(float(narrow.weight.detach().std()) / 0.04 - 1) < 0.02
     assert not silent.weight.any()
     assert not any(layer.bias.any() for layer in network)

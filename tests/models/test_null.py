@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
-from pinxit.models.null import NullCondition, stack_captions
+from pinxit.models.null import NullCondition, hold_null, null_of, stack_captions
 
 
 def real_tokens(caption: Tensor, keep: Tensor) -> list[Tensor]:
@@ -49,6 +49,19 @@ def test_a_learned_null_learns_from_the_dropped_only() -> None:
     found, _ = NullCondition("learned", states).replace(caption, keep, torch.tensor([True, False, True]))
     found.sum().backward()
     assert_close(states.grad, torch.full((2, 3), 2.0))
+
+
+def test_a_network_gives_the_null_that_it_holds_and_else_the_empty_captions() -> None:
+    network, empty, states = nn.Linear(2, 2), NullCondition("empty", torch.randn(2, 3)), torch.randn(4, 3)
+    assert null_of(network, empty) is empty
+    hold_null(network, states)
+    held = null_of(network, empty)
+    assert held.kind == "learned"
+    assert torch.equal(held.states, states)
+    assert any(held.states is parameter for parameter in network.parameters())
+    with torch.no_grad():
+        held.states.zero_()
+    assert states.any()  # what it began with is left alone
 
 
 def test_the_states_stay_on_their_device() -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.testing import assert_close
 
 from pinxit.errors import CheckpointError, MissingExtra
 from pinxit.models import minilm, t5
 from pinxit.models.config import MiniLMConfig, T5Config
-from pinxit.models.identity import hash_files
-from pinxit.models.text import TextEncoder, load_text
+from pinxit.models.identity import find_t5_weights, hash_files
+from pinxit.models.text import TextEncoder, identify_text, load_text
 
 needs_minilm = pytest.mark.skipif(find_spec(minilm.PACKAGE) is None, reason="MiniLM's package is not installed")
 WORDS = ["a", "an", "red", "green", "apple", "fox", "hen", "with", "and", "the", "house", "beside", "tree", "snail"]
@@ -120,6 +120,22 @@ def test_what_is_kept_and_what_is_cut_make_the_caption(encoder: TextEncoder) -> 
 def test_halves_of_surrogate_pairs_are_dropped(encoder: TextEncoder) -> None:
     assert encoder.clean("a \ud800fox") == "a fox"
     assert_close(encoder.encode(["a \ud800fox"]), encoder.encode(["a fox"]))
+
+
+def test_identities_are_read_from_the_files_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = [T5Config(folder=str(folder), length=9, cleaning="none")]
+    if find_spec(minilm.PACKAGE):
+        configs.append(MiniLMConfig(length=9))  # type: ignore[arg-type]
+    stated = [load_text(config).identity for config in configs]
+    monkeypatch.setattr(nn.Module, "__init__", lambda _: 1 / 0)
+    assert [identify_text(config) for config in configs] == stated
+
+
+def test_a_t5_that_is_not_whole_has_no_identity(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no config\.json there"):
+        identify_text(T5Config(folder=str(tmp_path)))
+    with pytest.raises(CheckpointError, match="no weights there"):
+        identify_text(copy(folder, tmp_path, ("config.json",)))
 
 
 # MiniLM
@@ -231,7 +247,7 @@ def test_the_identity_of_t5_changes_with_its_weights(folder: Path, tiny: TextEnc
 def test_the_weights_of_t5_are_what_transformers_would_read(tmp_path: Path) -> None:
     for name in ("model-2-of-2.safetensors", "model-1-of-2.safetensors", "pytorch_model.bin", "optimizer.bin"):
         (tmp_path / name).touch()
-    assert [file.name for file in t5.find_weights(tmp_path)] == ["model-1-of-2.safetensors", "model-2-of-2.safetensors"]
+    assert [file.name for file in find_t5_weights(tmp_path)] == ["model-1-of-2.safetensors", "model-2-of-2.safetensors"]
 
 
 def copy(folder: Path, target: Path, names: tuple[str, ...]) -> T5Config:

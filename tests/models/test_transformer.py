@@ -221,9 +221,8 @@ def test_embedders_and_tables_start_small() -> None:
         network = Transformer(TransformerConfig(depth=1, width=192, heads=2, caption_width=128, conditions=True))
     for part in (network.time, network.size, network.aspect, network.caption, network.shared):
         for name, value in part.named_parameters():
-            assert not value.any() if name.endswith("bias") else abs(float(value.detach().std()) / 0.02 - 1) < 0.05, (
-                name
-            )
+            start = 0.0 if name.endswith("bias") else 0.02 * 6**0.5  # a sixth of the published width
+            assert float(value.detach().std()) == pytest.approx(start, rel=0.05), name
     for part in (network.blocks[0].modulation, network.final.modulation):
         assert isinstance(part, Table)
         assert abs(float(part.table.detach().std()) * 192**0.5 - 1) < 0.1

@@ -75,15 +75,16 @@ class Pipeline:
             for (prompt, seed), picture in zip(pairs, to_pictures(self.autoencoder.decode(latent)), strict=True):
                 yield Drawing(picture, prompt, seed)
 
+    @torch.no_grad()
     def bind(self, captions: list[Float[Tensor, "_ f"]], size: tuple[int, int]) -> Predict:
-        """The network bound to captions and, where it knows sizes, to the picture's own."""
-        caption, keep = stack_captions(captions)
+        """The network bound to captions, read once, and, where it knows sizes, to the picture's own."""
+        words = self.network.read(*stack_captions(captions))
         known: dict[str, Tensor] = {}
         if self.card.network.conditions:
             height, width = (side * self.autoencoder.identity.factor for side in size)
             known["size"] = torch.tensor([[float(height), float(width)]]).expand(len(captions), -1)
             known["aspect"] = torch.full((len(captions),), height / width)
-        return partial(self.network, caption=caption, keep=keep, **known)
+        return partial(self.network.denoise, words=words, **known)
 
     def _latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
         factor = self.autoencoder.identity.factor

@@ -14,9 +14,7 @@ from torch.nn import functional as F
 
 from pinxit.errors import CheckpointError
 from pinxit.models.config import AutoencoderConfig, DiffusersAutoencoderConfig, SmallAutoencoderConfig
-from pinxit.models.identity import AutoencoderIdentity, hash_files
-
-SHIPPED = Path(__file__).parent.parent / "weights" / "autoencoder.safetensors"
+from pinxit.models.identity import SHIPPED, AutoencoderIdentity, identify_diffusers
 
 
 @runtime_checkable
@@ -141,15 +139,7 @@ class DiffusersCodec:
             problem = f"its weights lack {len(lost)} of an AutoencoderKL's, such as {lost[0]}"
             raise CheckpointError(folder, problem, "name the folder of a diffusers AutoencoderKL")
         self.network = network.eval().requires_grad_(False)
-        config = self.network.config
-        self.identity = AutoencoderIdentity(
-            kind="diffusers",
-            sha256=hash_files(sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))),
-            factor=2 ** (len(config.block_out_channels) - 1),
-            channels=config.latent_channels,
-            scaling=config.scaling_factor,
-            shift=config.shift_factor or 0.0,
-        )
+        self.identity = identify_diffusers(folder)
 
     @torch.no_grad()
     def encode(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:

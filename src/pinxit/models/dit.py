@@ -67,7 +67,7 @@ class DiT(nn.Module):
     def _initialise(self) -> None:
         """A new network gives zero: gates and the final layer are zero (adaLN-zero)."""
         initialise(self)
-        soften(self.time)
+        soften(self.config.width, self.time)
         nn.init.normal_(self.label.weight, std=0.02)
         silence(self.final.linear, *(part.linear for part in self.modules() if isinstance(part, Modulation)))
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from pinxit.errors import ConfigError
 from pinxit.models.config import TransformerConfig
 
+PUBLISHED_WIDTH = 1152  # of DiT-XL and PixArt-α
 WAVES = 128  # in the sinusoid of a time or a size; each gives a cosine and a sine
 
 
@@ -226,10 +227,13 @@ def initialise(network: nn.Module) -> None:
             nn.init.zeros_(part.bias)
 
 
-def soften(*parts: nn.Module) -> None:
-    """The weights of linear layers inside `parts` are normal with deviation 0.02."""
+def soften(width: int, *parts: nn.Module) -> None:
+    """The weights of linear layers inside `parts` are normal with deviation 0.02 at the published width.
+
+    Narrower networks get more, so that what comes out is as large: captions that begin too faint are learned late.
+    """
     for layer in (inside for part in parts for inside in part.modules() if isinstance(inside, nn.Linear)):
-        nn.init.normal_(layer.weight, std=0.02)
+        nn.init.normal_(layer.weight, std=0.02 * math.sqrt(PUBLISHED_WIDTH / width))
 
 
 def silence(*layers: nn.Linear) -> None:

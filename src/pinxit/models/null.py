@@ -3,10 +3,20 @@
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pinxit.models.config import NullKind
+
+LEARNED = "null"  # the name under which a network holds its LearnedNull
+
+
+class LearnedNull(nn.Module):
+    """Learned states of the absent caption, as a part of a network."""
+
+    def __init__(self, states: Float[Tensor, "l f"]) -> None:
+        super().__init__()
+        self.states = nn.Parameter(states.detach().clone())
 
 
 class NullCondition:
@@ -30,6 +40,17 @@ class NullCondition:
         null_kept = torch.arange(length, device=keep.device) < self.states.shape[0]
         instead = rearrange(dropped, "b -> b 1")
         return torch.where(instead[..., None], null, wide), torch.where(instead, null_kept, kept)
+
+
+def hold_null(network: nn.Module, states: Float[Tensor, "l f"]) -> None:
+    """`network` has learned states of the absent caption, optimised, averaged and saved with it; so they begin."""
+    network.add_module(LEARNED, LearnedNull(states))
+
+
+def null_of(network: nn.Module, empty: NullCondition) -> NullCondition:
+    """The null condition that `network` has learned, else the empty caption's."""
+    learned = dict(network.named_children()).get(LEARNED)
+    return NullCondition("learned", learned.states) if isinstance(learned, LearnedNull) else empty
 
 
 def stack_captions(

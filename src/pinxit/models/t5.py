@@ -10,10 +10,8 @@ from transformers import T5EncoderModel, T5Tokenizer
 
 from pinxit.errors import CheckpointError, MissingExtra
 from pinxit.models.config import T5Config
-from pinxit.models.identity import TextIdentity, hash_files
+from pinxit.models.identity import T5_WEIGHTS, find_t5_weights, identify_t5
 from pinxit.models.token_encoder import TokenEncoder
-
-WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "pytorch_model.bin", "pytorch_model-*-of-*.bin")
 
 
 def load_t5(config: T5Config) -> TokenEncoder:
@@ -33,27 +31,15 @@ def load_t5(config: T5Config) -> TokenEncoder:
         states: Tensor = model(input_ids=ids, attention_mask=keep).last_hidden_state
         return states
 
-    identity = TextIdentity(
-        kind="t5",
-        sha256=hash_files(find_weights(folder)),
-        width=model.config.d_model,
-        length=config.length,
-        cleaning=config.cleaning,
-    )
     tokenizer = T5Tokenizer.from_pretrained(folder, local_files_only=True)
-    return TokenEncoder(identity, tokenizer.backend_tokenizer, network)
-
-
-def find_weights(folder: Path) -> list[Path]:
-    """The weight files that are read from the folder, in order: safetensors before older ones, whole before split."""
-    return next((files for pattern in WEIGHTS if (files := sorted(folder.glob(pattern)))), [])
+    return TokenEncoder(identify_t5(config), tokenizer.backend_tokenizer, network)
 
 
 def _check(folder: Path) -> None:
     if not (folder / "config.json").is_file():
         raise CheckpointError(folder, "no config.json there", "name the folder of a T5 in transformers' form")
-    if not find_weights(folder):
-        raise CheckpointError(folder, f"no weights there ({', '.join(WEIGHTS)})", "put the T5's weights there")
+    if not find_t5_weights(folder):
+        raise CheckpointError(folder, f"no weights there ({', '.join(T5_WEIGHTS)})", "put the T5's weights there")
     if (folder / "tokenizer.json").is_file():
         return
     if not (folder / "spiece.model").is_file():

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pinxit.models.config import T5Config, TextConfig
-from pinxit.models.identity import TextIdentity
-from pinxit.models.minilm import load_minilm
+from pinxit.models.identity import TextIdentity, hash_files, identify_t5
+from pinxit.models.minilm import WIDTH, find_folder, load_minilm
 
 
 @runtime_checkable  # the tests check signatures at run time
@@ -41,3 +41,11 @@ def load_text(config: TextConfig) -> TextEncoder:
 
         return load_t5(config)
     return load_minilm(config)
+
+
+def identify_text(config: TextConfig) -> TextIdentity:
+    """The identity of the text encoder that a recipe names, from its files alone: nothing is built."""
+    if isinstance(config, T5Config):
+        return identify_t5(config)
+    sha256 = hash_files([find_folder() / "model.safetensors"])
+    return TextIdentity(kind="minilm", sha256=sha256, width=WIDTH, length=config.length, cleaning="nfc")

@@ -124,6 +124,8 @@ class Transformer(nn.Module):
         initialise(self)
         silence(self.final.linear, *(part.out for part in self.modules() if isinstance(part, CrossAttention)))
         silence(*(part.linear for part in self.modules() if isinstance(part, Modulation)))
-        soften(self.time, self.caption, self.shared)  # the shared modulation alone does not begin at zero
+        soften(
+            self.config.width, self.time, self.caption, self.shared
+        )  # the shared modulation alone does not begin at zero
         if self.config.conditions:
-            soften(self.size, self.aspect)
+            soften(self.config.width, self.size, self.aspect)

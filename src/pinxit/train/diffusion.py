@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from pinxit.data.kind import Batch
 from pinxit.diffusion.process import Latent, Process
 from pinxit.models.dit import DiT
-from pinxit.models.null import NullCondition
+from pinxit.models.null import NullCondition, null_of
 from pinxit.models.transformer import Transformer
 from pinxit.rng import Draws
 from pinxit.train.objective import Loss
@@ -58,7 +58,7 @@ class TextToImage(DiffusionObjective):
         self, network: nn.Module, x_t: Latent, time: Float[Tensor, "b"], batch: Batch, dropped: Bool[Tensor, "b"]
     ) -> Float[Tensor, "b c2 h w"]:
         """What `network` says given the captions."""
-        caption, keep = self.null.replace(batch.caption, batch.keep, dropped)
+        caption, keep = null_of(network, self.null).replace(batch.caption, batch.keep, dropped)
         known = (batch.size, batch.aspect) if self.knows_size else ()
         output: Tensor = network(x_t, time, caption, keep, *known)
         return output
