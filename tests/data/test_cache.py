@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pinxit.data.cache import Cache, open_cache, shard_files, verify, write_shard, write_table
+from pinxit.data.cache import Cache, cache_beside, open_cache, shard_files, verify, write_shard, write_table
 from pinxit.data.encode import encode
+from pinxit.data.records import write_records
 from pinxit.errors import DataError
 from tests.data.double import FINGERPRINT, Codec, Words, record
 
@@ -104,6 +105,24 @@ def test_reading_a_complete_cache_needs_no_encoder(folder: Path) -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr.strip() == ""
     )
+
+
+def test_the_place_beside_records_changes_with_import_and_fingerprint_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    write_records([record(0), record(1)], folder, "drawn")
+    place = cache_beside(folder, FINGERPRINT)
+    assert place.parent == tmp_path / "own.cache"
+    assert cache_beside(tmp_path / "x" / ".." / "own", FINGERPRINT) == place
+    assert cache_beside(folder, FINGERPRINT.model_copy(update={"resolution": 96})) != place
+    write_records([record(0), record(2)], folder, "drawn", force=True)
+    assert cache_beside(folder, FINGERPRINT) != place
+    write_records([record(0), record(1)], folder, "drawn", force=True)
+    assert cache_beside(folder, FINGERPRINT) == place
+
+
+def test_no_class_is_no_class(tmp_path: Path) -> None:
+    assert encode([record(0)], Codec(), Words(), tmp_path / "none", FINGERPRINT).classes == 0
+    assert encode([record(0, label=0)], Codec(), Words(), tmp_path / "one", FINGERPRINT).classes == 1
 
 
 def test_the_manifest_holds_the_account_of_its_shard(folder: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,8 @@ import torch
 from torch.testing import assert_close
 
 from pinxit.data.bucket import buckets, fit, nearest
-from pinxit.data.cache import caption_hash, verify
-from pinxit.data.encode import encode, recaption
+from pinxit.data.cache import Cache, caption_hash, read_manifest, shard_files, verify
+from pinxit.data.encode import encode, recaption, recaption_beside
 from pinxit.data.kind import Caption, Record
 from pinxit.errors import DataError
 from tests.data.double import FINGERPRINT, Codec, Words, record
@@ -145,6 +146,87 @@ def test_captions_of_an_unknown_picture_are_refused_by_name(tmp_path: Path) -> N
     encode([record(0)], Codec(), Words(), tmp_path, FINGERPRINT)
     with pytest.raises(DataError, match="no picture key 9"):
         recaption([record(9)], Words(), tmp_path)
+
+
+def test_new_captions_pass_over_what_was_rejected_when_the_pictures_were_encoded(tmp_path: Path) -> None:
+    cache = encode([*mixed(5), record(5, captions=("123",))], Codec(), Words(), tmp_path, FINGERPRINT)
+    assert "key 4" not in cache.keys
+    new = [record(i, captions=(f"fox {'y' * (i + 1)}",)) for i in range(6)]
+    again = recaption(new, Words(), tmp_path)
+    assert again.keys == cache.keys == [f"key {i}" for i in range(4)]
+    assert again[3].hashes == (caption_hash("fox yyyy", Words().identity),)
+    assert verify(tmp_path) == []
+    with pytest.raises(DataError, match="no picture key 6"):
+        recaption([*new, record(6)], Words(), tmp_path)
+
+
+def test_new_captions_take_the_pictures_of_the_former_import_and_leave_its_cache_alone(tmp_path: Path) -> None:
+    former, place = tmp_path / "former", tmp_path / "place"
+    old = encode(mixed(6), Codec(), Words(), former, FINGERPRINT)
+    encode(mixed(5), Codec(), Words(), tmp_path / "fewer", FINGERPRINT)
+    encode(mixed(6), Codec(), Words(), tmp_path / "larger", FINGERPRINT.model_copy(update={"resolution": 96}))
+    before, hashes = content(former), old[0].hashes
+    new = [record(i, captions=("a blue fox",)) for i in range(6)]
+    cache = recaption_beside(new, Words(), place, FINGERPRINT)
+    assert cache.folder == place
+    assert {cache[i].hashes for i in range(len(cache))} == {(caption_hash("a blue fox", Words().identity),)}
+    assert shard_files(place, 0)["latent"].samefile(shard_files(former, 0)["latent"])
+    assert content(former) == before
+    assert Cache(former)[0].hashes == hashes
+    assert verify(place) == []
+    shards = len(read_manifest(place))
+    recaption_beside(new, Words(), place, FINGERPRINT)
+    assert len(read_manifest(place)) == shards + 2  # it went on from itself
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_new_captions_without_a_former_cache_are_refused(tmp_path: Path) -> None:
+    encode(mixed(5), Codec(), Words(), tmp_path / "fewer", FINGERPRINT)
+    with pytest.raises(DataError, match=r"made of 6 records.*leave out --captions-only"):
+        recaption_beside(mixed(6), Words(), tmp_path / "place", FINGERPRINT)
+
+
+def test_of_two_that_encode_into_one_folder_the_second_waits_and_finds_all_done(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow(Codec):
+        def encode(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            begun.set()
+            assert go_on.wait(30)
+            return super().encode(pixels)
+
+    records, second = mixed(8), Codec()
+    threads = [
+        threading.Thread(target=encode, args=(records, codec, Words(), tmp_path, FINGERPRINT))
+        for codec in (Slow(), second)
+    ]
+    threads[0].start()
+    assert begun.wait(30)
+    threads[1].start()
+    threads[1].join(0.3)
+    assert threads[1].is_alive()
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert second.pictures == 0
+    assert verify(tmp_path) == []
+    assert len(read_manifest(tmp_path)) == 2
+    assert "another process encodes" in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cannot be written"):
+        encode([record(0)], Codec(), Words(), tmp_path / "file" / "cache", FINGERPRINT)
+
+
+def test_a_first_shard_of_rejected_pictures_alone_does_not_stop_the_next(tmp_path: Path) -> None:
+    records = [record(i, (64, 400) if i < 4 else (64, 64)) for i in range(6)]
+    with pytest.raises(DataError, match="none of 4"):
+        encode(records[:4], Codec(), Words(), tmp_path, FINGERPRINT)
+    assert encode(records, Codec(), Words(), tmp_path, FINGERPRINT).keys == ["key 4", "key 5"]
 
 
 def test_other_records_under_the_same_settings_are_refused(tmp_path: Path) -> None:

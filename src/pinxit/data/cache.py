@@ -4,6 +4,7 @@ A shard is three files of one number: `latent` (one row a picture), `wording` (w
 and `caption` (states by hash, real tokens only). Files are written under a temporary name and renamed; a shard counts
 once its line, with their sha256 and the account of its records, stands in `manifest.jsonl`; no shard is written
 twice. New captions for old pictures are a shard without latents: of two wordings of a picture the later one counts.
+A cache is complete once `encode.json` stands there.
 """
 
 import json
@@ -20,11 +21,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pinxit.data.config import Fingerprint
+from pinxit.data.records import read_report
 from pinxit.errors import DataError
 from pinxit.log import append_line, read_lines
 from pinxit.models.identity import TextIdentity, hash_files
 
 TABLES = ("latent", "wording", "caption")
+ACCOUNT, FINGERPRINT = "encode.json", "fingerprint.json"
 
 
 def caption_hash(text: str, identity: TextIdentity) -> str:
@@ -124,11 +127,7 @@ class Cache:
     """A complete cache, mapped into memory; reading it needs no encoder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        file = folder / "fingerprint.json"
-        if not file.is_file():
-            raise DataError(folder, "it is no cache: it has no fingerprint.json", "run: pinxit data encode")
-        self.fingerprint = Fingerprint.model_validate_json(file.read_text(encoding="utf-8"))
+        self.folder, self.fingerprint = folder, read_fingerprint(folder)
         self.shards = [int(line["shard"]) for line in read_manifest(folder)]
         if not self.shards:
             raise DataError(folder, "it holds no complete shard", "run: pinxit data encode again")
@@ -139,7 +138,7 @@ class Cache:
         self._said = {key: place for place, key in enumerate(self._wording.column("key").to_pylist())}
         self.shapes: list[tuple[int, int, int]] = [tuple(s) for s in self._latent.column("shape").to_pylist()]
         self.keys: list[str] = self._latent.column("key").to_pylist()
-        self.classes = max(0, *self._latent.column("label").to_pylist()) + 1
+        self.classes = max(self._latent.column("label").to_pylist(), default=-1) + 1  # 0: no picture has a class
 
     def _open(self, table: str) -> Any:
         """The table over all shards, as Arrow: mapped into memory, never copied there."""
@@ -199,6 +198,26 @@ class Cache:
         return torch.from_numpy(numbers.reshape(shape))
 
 
+def cache_beside(records: Path, fingerprint: Fingerprint) -> Path:
+    """Where the cache of a RECORDS folder is kept: beside it, under a name that changes with encoders and import."""
+    folder = records.resolve()
+    said = f"{fingerprint.model_dump_json()}/{read_report(folder).sha256}"
+    return folder.with_name(f"{folder.name}.cache") / blake2b(said.encode(), digest_size=6).hexdigest()
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether all records were encoded there."""
+    return (folder / ACCOUNT).is_file()
+
+
+def read_fingerprint(folder: Path) -> Fingerprint:
+    """What a cache was made of; DataError if the folder is none."""
+    file = folder / FINGERPRINT
+    if not file.is_file():
+        raise DataError(folder, f"it is no cache: it has no {FINGERPRINT}", "run: pinxit data encode")
+    return Fingerprint.model_validate_json(file.read_text(encoding="utf-8"))
+
+
 def open_cache(folder: Path, wanted: Fingerprint) -> Cache:
     """The cache of a folder; DataError that lists what differs where it was made for something else."""
     cache = Cache(folder)
@@ -247,5 +266,5 @@ def _not_finite(folder: Path, number: int, dtype: str) -> list[str]:
 
 def read_account(folder: Path) -> dict[str, Any]:
     """What encoding did, as `encode.json` has it."""
-    account: dict[str, Any] = json.loads((folder / "encode.json").read_text(encoding="utf-8"))
+    account: dict[str, Any] = json.loads((folder / ACCOUNT).read_text(encoding="utf-8"))
     return account

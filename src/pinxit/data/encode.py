@@ -1,8 +1,11 @@
 """Record -> Feature: pictures through the autoencoder, captions through the text encoder, once, into a cache."""
 
 import json
+import os
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -12,11 +15,22 @@ import torch
 from einops import rearrange
 
 from pinxit.data.bucket import Bucket, buckets, fit, nearest
-from pinxit.data.cache import Cache, caption_hash, mend, pack, read_manifest, write_shard
+from pinxit.data.cache import (
+    ACCOUNT,
+    FINGERPRINT,
+    Cache,
+    caption_hash,
+    is_complete,
+    mend,
+    pack,
+    read_fingerprint,
+    read_manifest,
+    write_shard,
+)
 from pinxit.data.config import Fingerprint
 from pinxit.data.kind import Pixels, Record
 from pinxit.errors import DataError
-from pinxit.log import Bar
+from pinxit.log import Bar, console
 from pinxit.models.autoencoder import Autoencoder
 from pinxit.models.text import TextEncoder
 
@@ -134,7 +148,16 @@ def encode(
     More records may be appended to those of a former call. Raises DataError where the folder holds another cache or
     other records, where an encoder gives numbers that are not finite, or where no record is left.
     """
-    _claim(folder, fingerprint)
+    with _alone(folder):
+        _claim(folder, fingerprint)
+        _encode_rest(records, autoencoder, text, folder, fingerprint)
+        return _finish(folder)
+
+
+def _encode_rest(
+    records: Sequence[Record], autoencoder: Autoencoder, text: TextEncoder, folder: Path, fingerprint: Fingerprint
+) -> None:
+    """Every record stands in a complete shard."""
     start = _done(folder, records)
     known = set(Cache(folder).captions) if start else set()
     choice = buckets(fingerprint.resolution, fingerprint.multiple, aspect=fingerprint.buckets)
@@ -151,19 +174,27 @@ def encode(
             known |= shard.texts.keys()
             start += shard.account.records
             bar.move(start)
-    return _finish(folder)
 
 
-def recaption(records: Sequence[Record], text: TextEncoder, folder: Path) -> Cache:
-    """The cache has the records' present captions; no picture is encoded. Records are found by their keys.
+def recaption(records: Iterable[Record], text: TextEncoder, folder: Path) -> Cache:
+    """The cache has the records' present captions; no picture is encoded. Records are found by their keys, and those
+    that were rejected when the pictures were encoded stay so.
 
-    Raises DataError for a record that the cache lacks, and for one of whose captions cleaning leaves nothing.
+    Raises DataError for a record that the cache does not know, and for one of whose captions cleaning leaves nothing.
     """
-    cache = Cache(folder)
-    if cache.fingerprint.text != text.identity:
+    if read_fingerprint(folder).text != text.identity:
         raise DataError(folder, "its captions were encoded by another text encoder", "encode into another folder")
-    mend(folder)
-    keys, known, rest = set(cache.keys), set(cache.captions), iter(records)
+    with _alone(folder):
+        mend(folder)
+        _write_captions(records, text, Cache(folder))
+        return _finish(folder)
+
+
+def _write_captions(records: Iterable[Record], text: TextEncoder, cache: Cache) -> None:
+    """New shards hold the captions of the records whose pictures the cache has."""
+    folder, keys, known = cache.folder, set(cache.keys), set(cache.captions)
+    rejected = {key for line in read_manifest(folder) for key in line["reasons"]}
+    rest = (record for record in records if record.key not in rejected)
     while part := list(islice(rest, SHARD)):
         shard = Shard(text, known)
         for record in part:
@@ -174,7 +205,65 @@ def recaption(records: Sequence[Record], text: TextEncoder, folder: Path) -> Cac
         tables = {"latent": [], "wording": shard.wordings, "caption": shard.states(cache.fingerprint.dtype)}
         write_shard(folder, len(read_manifest(folder)), tables, {"first": None, **vars(shard.account)})
         known |= shard.texts.keys()
-    return _finish(folder)
+
+
+def recaption_beside(records: Sequence[Record], text: TextEncoder, place: Path, fingerprint: Fingerprint) -> Cache:
+    """`place` is a cache of these records, whose pictures were taken from the newest cache beside it that was made of
+    as many records with the same fingerprint. On disk both share the pictures' files.
+
+    Raises DataError where there is none, and for what `recaption` does.
+    """
+    if is_complete(place):
+        return recaption(records, text, place)
+    former = _find_former(place, fingerprint, len(records))
+    temporary = place.with_name(f".{place.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(former, temporary, copy_function=_link_tables)
+    recaption(records, text, temporary)
+    shutil.rmtree(place, ignore_errors=True)
+    temporary.rename(place)
+    return Cache(place)
+
+
+def _find_former(place: Path, fingerprint: Fingerprint, records: int) -> Path:
+    found = [
+        folder
+        for folder in place.parent.glob("[!.]*")
+        if is_complete(folder)
+        and read_fingerprint(folder) == fingerprint
+        and sum(line["records"] for line in read_manifest(folder)) == records
+    ]
+    if not found:
+        problem = f"no cache there was made of {records} records with these encoders and sizes"
+        raise DataError(place.parent, problem, "encode the pictures too: leave out --captions-only")
+    return max(found, key=lambda folder: (folder / ACCOUNT).stat().st_mtime)
+
+
+def _link_tables(source: str, target: str) -> None:
+    """Tables, which are never written twice, are shared; the rest is copied."""
+    if source.endswith(".arrow"):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The folder is there, and no other process encodes into it meanwhile; one that does is waited for."""
+    import fcntl
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("w")
+    except OSError as error:
+        raise DataError(folder, f"it cannot be written ({error.strerror})", "name another folder: --out") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            console.print(f"another process encodes into {folder}: waiting for it", markup=False, soft_wrap=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _latents(
@@ -214,14 +303,13 @@ def _through(autoencoder: Autoencoder, group: Sequence[Fitted], dtype: str) -> l
 
 def _claim(folder: Path, fingerprint: Fingerprint) -> None:
     """The folder is this cache's, and holds nothing half-written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "fingerprint.json"
-    if file.is_file():
-        found = Fingerprint.model_validate_json(file.read_text(encoding="utf-8"))
-        if differences := found.differences(fingerprint):
-            raise DataError(folder, "it holds another cache: " + "; ".join(differences), "choose another folder")
-    file.write_text(fingerprint.model_dump_json(indent=1), encoding="utf-8")
     mend(folder)
+    file, temporary = folder / FINGERPRINT, folder / ".fingerprint.part"
+    if not file.is_file():
+        temporary.write_text(fingerprint.model_dump_json(indent=1), encoding="utf-8")
+        temporary.rename(file)
+    if differences := read_fingerprint(folder).differences(fingerprint):
+        raise DataError(folder, "it holds another cache: " + "; ".join(differences), "choose another folder")
 
 
 def _done(folder: Path, records: Sequence[Record]) -> int:
@@ -244,8 +332,8 @@ def _finish(folder: Path) -> Cache:
         total.add(Account(**{name: line[name] for name in Account.__dataclass_fields__}))
     rejected = [json.dumps({"key": key, "why": why}, ensure_ascii=False) for key, why in total.reasons.items()]
     (folder / "rejected.jsonl").write_text("".join(line + "\n" for line in rejected), encoding="utf-8")
-    said = {name: value for name, value in vars(total).items() if name != "reasons"}
-    (folder / "encode.json").write_text(json.dumps(said, ensure_ascii=False, indent=1), encoding="utf-8")
     if not total.used:
         raise DataError(folder, f"none of {total.records} records could be used", f"see {folder / 'rejected.jsonl'}")
+    said = {name: value for name, value in vars(total).items() if name != "reasons"}
+    (folder / ACCOUNT).write_text(json.dumps(said, ensure_ascii=False, indent=1), encoding="utf-8")
     return Cache(folder)

@@ -80,6 +80,12 @@ class Records(Sequence[Record]):
         return tuple(Caption(**caption) for caption in column[place].as_py())
 
     @property
+    def keys(self) -> list[str]:
+        """The key of every record; nothing is decoded."""
+        keys: list[str] = self._rows.data.column("key").to_pylist()
+        return keys
+
+    @property
     def sizes(self) -> list[tuple[int, int]]:
         """Height and width of every picture; nothing is decoded."""
         columns = (self._rows.data.column(name).to_pylist() for name in ("height", "width"))

@@ -1,14 +1,17 @@
 """Which candidate is nearest: the rank of the right concept, and the nearest training picture of a sample."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from pinxit.data.kind import Pixels
 from pinxit.errors import DataError
+from pinxit.evaluate.feature import thumbnails
 
 TIE = 1e-5  # distances nearer to each other than this are equal: one drawing often stands for several concepts
 
@@ -63,9 +66,16 @@ def rank(distances: Float[Tensor, "q c"], concepts: Sequence[str], asked: Sequen
     return [row.rank(concept) for row, concept in zip(rank_concepts(distances, concepts), asked, strict=True)]
 
 
-def find_nearest(
-    queries: Float[Tensor, "q f"], candidates: Float[Tensor, "c f"], distance: Distance
-) -> tuple[Int[Tensor, "q"], Float[Tensor, "q"]]:
-    """For each sample the index of the nearest training picture and its distance: what a memorised picture shows."""
-    found = distance(queries, candidates).min(1)
-    return found.indices, found.values
+def find_nearest(drawn: Sequence[Pixels], known: Iterable[Pixels]) -> list[Pixels]:
+    """For each drawn picture the one of `known` whose thumbnail is nearest: itself, if it was learned by heart.
+
+    All pictures are of one size. `known` is gone through once, and none of it held but what is nearest so far.
+    """
+    queries = thumbnails(np.stack(drawn))
+    least = torch.full((len(drawn),), torch.inf)
+    found: dict[int, Pixels] = {}
+    for picture in known:
+        distances = euclidean(queries, thumbnails(picture[None]))[:, 0]
+        found.update(dict.fromkeys((distances < least).nonzero()[:, 0].tolist(), picture))
+        least = torch.minimum(least, distances)
+    return [found[place] for place in range(len(drawn))]
