@@ -194,6 +194,50 @@ def test_each_picture_stands_above_its_own_caption(folder: Path) -> None:
         assert np.array_equal(pixels, np.asarray(draw_picture(seed, 96, 2.0)))
 
 
+def compare(folder: Path) -> Path:
+    """A run folder with samples before and after, the training pictures nearest to them, the real ones."""
+    samples = folder / "samples"
+    samples.mkdir(parents=True)
+    (folder / "recipe.yaml").write_text("name: own\nstart: runs/first\n")
+    asked = {"captions": ["a cat", "a dog", "a <hen>"], "seeds": [0, 1, 2], "splits": ["training"] * 2 + ["held out"]}
+    for place, name in enumerate(("before", "after", "nearest", "real")):
+        lay([draw_picture(10 * place + seed, 32, 0.0) for seed in range(3)], 8).save(samples / f"{name}.png")
+    index = [
+        {"stage": "before", "seen": 0, "file": "before.png", **asked},
+        {"stage": "own", "seen": 320, "file": "after.png", "nearest": {"file": "nearest.png", "among": 9}, **asked},
+    ]
+    (samples / "index.json").write_text(json.dumps(index))
+    return folder
+
+
+def test_each_prompt_has_before_after_nearest_and_real_side_by_side(tmp_path: Path) -> None:
+    outline = read(write_page(compare(tmp_path)))
+    images = [attributes for tag, attributes in outline.tags if tag == "img"]
+    labels = ("before", "own", "nearest training picture", "real picture")
+    for seed, caption in enumerate(("a cat", "a dog", "a <hen>")):
+        strip = images[4 * seed : 4 * seed + 4]
+        assert [image["alt"] for image in strip] == [f"{label}: {caption}" for label in labels]
+        for place, image in enumerate(strip):
+            pixels = np.asarray(Image.open(BytesIO(b64decode((image["src"] or "").partition("base64,")[2]))))
+            assert np.array_equal(pixels, np.asarray(draw_picture(10 * place + seed, 32, 0.0)))
+    shown = outline.text.partition("What it draws")[2].partition("The same prompts")[0]
+    assert shown.count("Caption of a training picture.") == 2
+    assert shown.count("Caption of a held-out picture. Seed 2.") == 1
+    assert "After own, 320 pictures seen." in shown
+    assert "that of 9 training pictures" in shown
+    assert "0 pictures seen" not in outline.text.replace("320 pictures seen", "")
+    assert "It began with the weights of runs/first." in outline.text
+
+
+def test_samples_of_other_prompts_are_not_set_beside_the_last(tmp_path: Path) -> None:
+    index = json.loads((compare(tmp_path) / "samples" / "index.json").read_text())
+    index[0]["seeds"] = [5, 6, 7]
+    (tmp_path / "samples" / "index.json").write_text(json.dumps(index))
+    alts = {attributes["alt"] for tag, attributes in read(write_page(tmp_path)).tags if tag == "img"}
+    assert "own: a cat" in alts
+    assert "before: a cat" not in alts
+
+
 def test_the_grid_has_a_row_a_stage_and_a_column_a_seed(folder: Path) -> None:
     write_page(folder)
     with Image.open(folder / "samples" / "grid.png") as opened:

@@ -31,3 +31,16 @@ def test_the_grid_brings_pictures_of_all_sizes_to_the_largest() -> None:
     pixels = np.asarray(grid([("one", "", [small] * 3), ("two", "", [large])], columns=2))
     assert (pixels == (255, 0, 0)).all(-1).sum() == 2 * 16 * 16
     assert (pixels == (0, 0, 255)).all(-1).sum() == 16 * 16
+
+
+def test_what_a_column_is_stands_above_it_where_it_changes() -> None:
+    rows = [("one", "", [Image.new("RGB", (64, 64), (255, 0, 0))] * 4)]
+    heads = ("training", "training", "held out", "held out")
+    plain, headed = np.asarray(grid(rows, 4)), np.asarray(grid(rows, 4, heads))
+    extra = headed.shape[0] - plain.shape[0]
+    assert extra > 0
+    assert np.array_equal(headed[12 + extra :], plain[12:])
+    written = (headed[:27] != headed[0, 0]).any((0, 2)).nonzero()[0]
+    starts = [plain.shape[1] - 8 - 68 * left for left in (4, 2)]
+    assert all(any(start - 1 <= x < start + 64 for start in starts) for x in written)
+    assert all(any(start <= x < start + 8 for x in written) for start in starts)

@@ -3,11 +3,14 @@
 import torch
 from torch import nn
 
+from pinxit.data.config import Fingerprint
 from pinxit.diffusion.build import make_process
 from pinxit.diffusion.config import FlowConfig, ProcessConfig
+from pinxit.errors import ConfigError
+from pinxit.generate.card import ModelCard
 from pinxit.models.config import TransformerConfig
 from pinxit.models.dit import DiT, reparameterize
-from pinxit.models.null import NullCondition
+from pinxit.models.null import NullCondition, hold_null
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.recipe import Recipe, StageConfig
 from pinxit.rng import seed_at
@@ -31,10 +34,31 @@ def process_config(recipe: Recipe, stage: StageConfig) -> ProcessConfig:
 
 
 def fresh_model(recipe: Recipe, stage: StageConfig, config: TransformerConfig, classes: int) -> nn.Module:
-    """Untrained weights, a function of the recipe's seed and what the stage teaches."""
+    """Untrained weights, a function of the recipe's seed and what the stage teaches; a learned null condition has as
+    many tokens as the longest caption, each of about unit length, as published.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_at(recipe.seed, f"weights/{stage.teaches}"))
-        return DiT(config, classes) if stage.teaches == "class" else Transformer(config)
+        if stage.teaches == "class":
+            return DiT(config, classes)
+        network = Transformer(config)
+        if recipe.null == "learned":
+            hold_null(network, torch.randn(recipe.text.length, config.caption_width) / config.caption_width**0.5)
+        return network
+
+
+def check_start(card: ModelCard, recipe: Recipe, fingerprint: Fingerprint) -> None:
+    """Raises ConfigError, naming what differs on both sides, where weights do not fit the recipe that starts with them:
+    other encoders, another process, another kind of null condition.
+    """
+    made = fingerprint.model_copy(update={"autoencoder": card.autoencoder, "text": card.text})
+    differences = made.differences(fingerprint)
+    for name, theirs, ours in (("process", card.process.kind, recipe.process.kind), ("null", card.null, recipe.null)):
+        if theirs != ours:
+            differences.append(f"{name} is {theirs!r} and should be {ours!r}")
+    if differences:
+        problem = "it was not trained for what this recipe trains: in it " + "; ".join(differences)
+        raise ConfigError("start", recipe.start, problem, "change the recipe to fit it, or start with other weights")
 
 
 def cross_border(before: nn.Module, after: nn.Module, recipe: Recipe) -> None:

@@ -1,14 +1,12 @@
 """The demo: an overfit check, three stages on one style sized to this machine, scores, and the page that shows it."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
 import torch
 
-from pinxit.data.emoji import STYLES, load_art
+from pinxit.data.emoji import load_art
 from pinxit.data.loader import CacheLoader, plan
 from pinxit.data.split import split
 from pinxit.errors import DivergenceError
@@ -17,7 +15,7 @@ from pinxit.log import Bar, console
 from pinxit.recipes.build import begin_stage, objective_for
 from pinxit.recipes.course import Course
 from pinxit.recipes.emoji import demo
-from pinxit.recipes.finish import save_model
+from pinxit.recipes.finish import known_prompt, next_commands, save_model
 from pinxit.recipes.material import Material, open_material
 from pinxit.recipes.page import write_page
 from pinxit.recipes.recipe import EmojiDataConfig, Recipe
@@ -86,7 +84,7 @@ def sized(recipe: Recipe, pictures_per_second: float, minutes: float) -> Recipe:
     return recipe.model_copy(update={"stages": stages})
 
 
-def run_demo(folder: Path, minutes: float = 13.0) -> Path:
+def run_demo(folder: Path, minutes: float) -> Path:
     """The page of a whole run on real pictures, trained for about `minutes`; goes on where it was stopped."""
     torch.manual_seed(0)
     recipe = demo()
@@ -112,25 +110,5 @@ def run_demo(folder: Path, minutes: float = 13.0) -> Path:
     course = Course(recipe, folder, after_stage=[scorer])
     state = course.run()
     save_model(recipe, state, folder)
-    write_licences(data.styles, folder)
-    commands = next_commands(folder)
-    return write_page(folder, commands)
-
-
-def write_licences(styles: Sequence[str], folder: Path) -> None:
-    """`licences.json` names the works that the run learned from."""
-    rows = [
-        {"name": f"{style.name} emoji art by {style.author}", "spdx": style.spdx, "note": str(style.package)}
-        for style in (STYLES[name] for name in styles)
-    ]
-    rows.append({"name": "words of Emojibase", "spdx": "MIT", "note": "emojibase-data"})
-    (folder / "licences.json").write_text(json.dumps(rows), encoding="utf-8")
-
-
-def next_commands(folder: Path) -> list[str]:
-    """Three commands to try after the demo."""
-    return [
-        f'pinxit generate "a Noto owl on a pink background" --from {folder}',
-        f"pinxit cost {folder}",
-        "pinxit data import ~/pictures --out data/own",
-    ]
+    *commands, _ = next_commands(recipe, folder, known_prompt(data))
+    return write_page(folder, [*commands, "pinxit data import ~/pictures --out data/own"])

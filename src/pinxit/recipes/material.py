@@ -1,5 +1,6 @@
-"""What a stage learns from: records of its data, encoded once into the run's cache, and the loader over it."""
+"""What a stage learns from: records of its data, encoded once into a cache, and the loader over it."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -7,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from pinxit.data.bucket import Bucket, buckets
-from pinxit.data.cache import Cache, open_cache
+from pinxit.data.cache import Cache, cache_beside, is_complete, open_cache
 from pinxit.data.config import Fingerprint
 from pinxit.data.emoji import Art, load_art
 from pinxit.data.encode import encode
@@ -16,9 +17,11 @@ from pinxit.data.loader import CacheLoader, Plan, make_batch, plan
 from pinxit.data.records import read_records
 from pinxit.data.scene import Scene, labels, plain_scene, scene
 from pinxit.data.split import Split, split
+from pinxit.log import console
 from pinxit.models.autoencoder import load_autoencoder
+from pinxit.models.identity import identify_autoencoder
 from pinxit.models.null import NullCondition
-from pinxit.models.text import load_text
+from pinxit.models.text import identify_text, load_text
 from pinxit.recipes.recipe import DataConfig, EmojiDataConfig, Recipe, RecordsDataConfig, StageConfig
 from pinxit.rng import numpy_at
 
@@ -54,9 +57,9 @@ class SceneRecords(Sequence[Record]):
         """Scene `index` of some art, in one of the sizes."""
         bucket = self.sizes[int(numpy_at(self.seed, f"size/{index}").integers(len(self.sizes)))]
         size = (bucket.height, bucket.width)
-        if self.data.pieces == 1:
-            return plain_scene(art, index, size, self.data.fill)
-        return scene(art, self.seed, index, size, (1, self.data.pieces))
+        if self.data.pieces > 1 and index % 2:
+            return scene(art, self.seed, index, size, (2, self.data.pieces))
+        return plain_scene(art, index if self.data.pieces == 1 else index // 2, size, self.data.fill)
 
 
 def read_data(data: DataConfig, stage: StageConfig, seed: int, multiple: int) -> Sequence[Record]:
@@ -103,29 +106,63 @@ class Material:
 
 
 def wanted_fingerprint(recipe: Recipe, stage: StageConfig) -> tuple[Fingerprint, int]:
-    """What a stage's cache must have been made of, and the autoencoder's factor."""
-    autoencoder, text = load_autoencoder(recipe.autoencoder).identity, load_text(recipe.text).identity
+    """What a stage's cache must have been made of, and the autoencoder's factor; no encoder is loaded."""
+    autoencoder = identify_autoencoder(recipe.autoencoder)
     fingerprint = Fingerprint(
-        autoencoder=autoencoder, text=text, resolution=stage.resolution, buckets=stage.buckets,
+        autoencoder=autoencoder, text=identify_text(recipe.text), resolution=stage.resolution, buckets=stage.buckets,
         multiple=autoencoder.factor * recipe.network.patch,
     )  # fmt: skip
     return fingerprint, autoencoder.factor
 
 
 def cache_folder(recipe: Recipe, stage: StageConfig, folder: Path) -> Path:
-    """Stages that learn from the same pictures at the same size share one cache."""
+    """A stage's cache in the run folder, or the link to it; stages that learn from the same pictures at the same size
+    share it.
+    """
     said = f"{stage.data.model_dump_json()}/{stage.resolution}/{stage.buckets}/{recipe.seed}"
     return folder / "cache" / blake2b(said.encode(), digest_size=6).hexdigest()
 
 
+def link_cache(where: Path, records: Path, fingerprint: Fingerprint) -> None:
+    """`where` is a link to the cache of the records as they are now: the one beside them, where `pinxit data encode`
+    writes too and other runs look, or one beside `where`, if nothing can be written there.
+    """
+    shared = cache_beside(records, fingerprint)
+    own = where.with_name(shared.name)
+    target = shared if is_complete(shared) or (not is_complete(own) and _can_write(shared)) else own
+    target.mkdir(parents=True, exist_ok=True)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    temporary = where.with_name(f".{where.name}")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target.resolve())
+    temporary.replace(where)
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
 def open_material(recipe: Recipe, stage: StageConfig, folder: Path) -> Material:
-    """The stage's material; encoded now if it was not, and after that without any encoder in memory."""
+    """The stage's material; encoded now if it was not, and after that without any encoder in memory.
+
+    A stage that teaches classes on pictures without one, such as all that are imported, learns them under the null
+    class alone: a line says so.
+    """
     fingerprint, factor = wanted_fingerprint(recipe, stage)
     where = cache_folder(recipe, stage, folder)
-    if not (where / "encode.json").is_file():
+    if isinstance(stage.data, RecordsDataConfig):
+        link_cache(where, Path(stage.data.folder), fingerprint)
+    if not is_complete(where):
         records = read_data(stage.data, stage, recipe.seed, fingerprint.multiple)
         encode(records, load_autoencoder(recipe.autoencoder), load_text(recipe.text), where, fingerprint)
     cache = open_cache(where, fingerprint)
+    if stage.teaches == "class" and cache.classes == 0:
+        said = "no picture has a class: the stage that teaches classes learns them all under the null class"
+        console.print(f"{stage.data.kind}: {said}", style="yellow", markup=False, soft_wrap=True)
     held_out = hold_out(cache, stage.data, recipe.seed)
     kept = set(held_out)
     training = [place for place in range(len(cache)) if place not in kept]

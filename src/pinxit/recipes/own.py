@@ -1,28 +1,37 @@
 """A recipe trained from the command line: own pictures go on from given weights, with samples before and after."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
-from pinxit.data.bucket import buckets, fit
+from pinxit.data.bucket import Bucket, fit
 from pinxit.data.kind import Pixels
 from pinxit.data.records import Records, read_records
-from pinxit.evaluate.feature import thumbnails
-from pinxit.generate.card import read_model
+from pinxit.errors import DataError
+from pinxit.evaluate.nearest import find_nearest
+from pinxit.generate.card import ModelCard, read_model
 from pinxit.generate.load import load_pipeline, model_file
-from pinxit.generate.pipeline import Pipeline
+from pinxit.generate.pipeline import Pipeline, to_pictures
+from pinxit.ledger.meter import Meter
+from pinxit.log import Bar
+from pinxit.models.null import hold_null
 from pinxit.models.transformer import Transformer
-from pinxit.recipes.course import Course
-from pinxit.recipes.finish import save_model
+from pinxit.recipes.build import check_start
+from pinxit.recipes.course import Course, StageEnd
+from pinxit.recipes.finish import known_prompt, next_commands, save_model
+from pinxit.recipes.material import Material, open_material, wanted_fingerprint
 from pinxit.recipes.page import write_page
 from pinxit.recipes.recipe import Recipe, RecordsDataConfig
+from pinxit.recipes.result import Nearest, Sheet, note_sheet
 from pinxit.recipes.sheet import lay
+from pinxit.train.autoencoder import to_pixels
+from pinxit.train.checkpoint import complete_checkpoints
 
 SHOWN = 8  # prompts on a sheet
+BEFORE = "before"  # the stage that stands for what came before the run
 
 
 def start_file(recipe: Recipe) -> Path | None:
@@ -36,57 +45,133 @@ def train_recipe(recipe: Recipe, folder: Path) -> Path:
     """The page of the finished run; the run folder also holds its model. Goes on where it was stopped."""
     file = start_file(recipe)
     network: Transformer | None = None
+    card: ModelCard | None = None
     if file is not None:
-        network, _, card, _ = read_model(file)
+        network, null, card, _ = read_model(file)
         recipe = recipe.model_copy(update={"network": card.network})  # the weights decide
-    last = list(recipe.stages.values())[-1]
-    records = read_records(Path(last.data.folder)) if isinstance(last.data, RecordsDataConfig) else None
-    folder.mkdir(parents=True, exist_ok=True)
-    if records is not None and file is not None and not (folder / "samples" / "before.png").is_file():
-        _draw(load_pipeline(file), recipe, records, folder, "before")
-    state = Course(recipe, folder, start=network).run()
-    save_model(recipe, state, folder)
-    if records is not None:
-        drawn = _draw(load_pipeline(folder), recipe, records, folder, list(recipe.stages)[-1])
-        _show(folder, "nearest training picture", nearest(drawn, records), _prompts(records))
-    return write_page(folder, [
-        f'pinxit generate "{_prompts(records)[0] if records is not None else "a 3D owl"}" --from {folder}',
-        f"pinxit cost {folder}",
-        f"pinxit train {folder} --help",
-    ])  # fmt: skip
+        check_start(card, recipe, wanted_fingerprint(recipe, next(iter(recipe.stages.values())))[0])
+        if null.kind == "learned":
+            hold_null(network, null.states)
+    name, last = list(recipe.stages.items())[-1]
+    if file is not None and isinstance(last.data, RecordsDataConfig) and not complete_checkpoints(folder):
+        _show_before(file, recipe, folder)
+    ends: list[StageEnd] = []
+    state = Course(recipe, folder, start=network, after_stage=[ends.append]).run()
+    save_model(recipe, state, folder, card)
+    if isinstance(last.data, RecordsDataConfig):
+        with Meter(folder).stage(name, "evaluate"):
+            gallery = open_gallery(recipe, ends[-1].material, folder)
+            gallery.show_after(load_pipeline(folder), name, state.seen)
+        prompt = gallery.shown[0].prompt
+    else:
+        prompt = known_prompt(last.data)
+    return write_page(folder, next_commands(recipe, folder, prompt))
 
 
-def _prompts(records: Records) -> list[str]:
-    """Captions of pictures spread over the whole set."""
-    places = np.linspace(0, len(records) - 1, min(SHOWN, len(records))).round().astype(int)
-    return [records.captions(int(place))[0].text for place in places]
+def _show_before(file: Path, recipe: Recipe, folder: Path) -> None:
+    """The sheet of what the weights draw that the run begins with; its pictures are encoded first."""
+    meter = Meter(folder)
+    with meter.stage(BEFORE, "encode"):
+        material = open_material(recipe, list(recipe.stages.values())[-1], folder)
+    with meter.stage(BEFORE, "sample"):
+        open_gallery(recipe, material, folder).show_before(load_pipeline(file))
 
 
-def _draw(pipeline: Pipeline, recipe: Recipe, records: Records, folder: Path, name: str) -> list[Pixels]:
-    prompts = _prompts(records)
-    side = list(recipe.stages.values())[-1].resolution
-    drawings = pipeline.draw(prompts, range(len(prompts)), recipe.sampling, (side, side))
-    pictures = [drawing.picture for drawing in drawings]
-    _show(folder, name, pictures, prompts)
-    return pictures
+@dataclass(frozen=True)
+class Shown:
+    """A picture of the import whose caption is a prompt; `split` is "training" or "held out"."""
+
+    place: int
+    prompt: str
+    split: str
 
 
-def nearest(drawn: Sequence[Pixels], records: Records) -> list[Pixels]:
-    """For every drawn picture the training picture whose 16x16 pixels are nearest, at the same size."""
-    height, _, _ = drawn[0].shape
-    (square,) = buckets(height, 1, aspect=False)
-    known = torch.cat([thumbnails(fit(record.picture, square)[None]) for record in records])
-    places = torch.cdist(thumbnails(np.stack(drawn)), known).argmin(1).tolist()
-    return [fit(records[place].picture, square) for place in places]
+@dataclass(frozen=True)
+class Gallery:
+    """The samples of a run on own pictures: each time the same prompts and seeds, the real pictures beside them."""
+
+    recipe: Recipe
+    samples: Path
+    records: Records
+    training: Sequence[int]  # places in the import
+    shown: Sequence[Shown]
+
+    def show_before(self, pipeline: Pipeline) -> None:
+        """There is a sheet of what the run's first weights draw."""
+        self._save("before", self._draw(pipeline))
+        note_sheet(self.samples, self._sheet(BEFORE, 0, "before.png"))
+
+    def show_after(self, pipeline: Pipeline, stage: str, seen: int) -> None:
+        """There is a sheet of what the trained weights draw, of the training pictures nearest to it, of the real
+        pictures, and of those after a way through the autoencoder.
+        """
+        drawn, real = self._draw(pipeline), [self._fitted(one.place) for one in self.shown]
+        mean, _ = pipeline.autoencoder.encode(to_pixels(real))
+        self._save("after", drawn)
+        self._save("nearest", find_nearest(drawn, self._learned()))
+        self._save("real", real)
+        self._save("ceiling", to_pictures(pipeline.autoencoder.decode(mean)))
+        nearest = Nearest(file="nearest.png", among=len(self.training))
+        note_sheet(self.samples, self._sheet(stage, seen, "after.png", nearest))
+
+    @property
+    def side(self) -> int:
+        """Of every picture shown, in pixels."""
+        return list(self.recipe.stages.values())[-1].resolution
+
+    def _draw(self, pipeline: Pipeline) -> list[Pixels]:
+        prompts = [one.prompt for one in self.shown]
+        drawings = pipeline.draw(prompts, range(len(prompts)), self.recipe.sampling, (self.side, self.side))
+        return [drawing.picture for drawing in drawings]
+
+    def _sheet(self, stage: str, seen: int, file: str, nearest: Nearest | None = None) -> Sheet:
+        return Sheet(
+            stage=stage,
+            seen=seen,
+            file=file,
+            captions=tuple(one.prompt for one in self.shown),
+            seeds=tuple(range(len(self.shown))),
+            splits=tuple(one.split for one in self.shown),
+            nearest=nearest,
+        )
+
+    def _learned(self) -> Iterator[Pixels]:
+        """The training pictures, one at a time."""
+        with Bar("looking for the nearest", len(self.training)) as bar:
+            for done, place in enumerate(self.training, 1):
+                yield self._fitted(place)
+                bar.move(done)
+
+    def _fitted(self, place: int) -> Pixels:
+        return fit(self.records[place].picture, Bucket(self.side, self.side))
+
+    def _save(self, name: str, pictures: Sequence[Pixels]) -> None:
+        self.samples.mkdir(parents=True, exist_ok=True)
+        lay([Image.fromarray(picture) for picture in pictures], SHOWN).save(self.samples / f"{name}.png")
 
 
-def _show(folder: Path, name: str, pictures: Sequence[Pixels], prompts: Sequence[str]) -> None:
-    samples = folder / "samples"
-    samples.mkdir(parents=True, exist_ok=True)
-    file = f"{name.replace(' ', '-')}.png"
-    lay([Image.fromarray(picture) for picture in pictures], SHOWN).save(samples / file)
-    index = samples / "index.json"
-    rows = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else []
-    row = {"stage": name, "seen": 0, "file": file, "captions": list(prompts), "seeds": list(range(len(prompts)))}
-    rows = [old for old in rows if old["stage"] != name]
-    index.write_text(json.dumps([*rows, row], ensure_ascii=False), encoding="utf-8")
+def open_gallery(recipe: Recipe, material: Material, folder: Path) -> Gallery:
+    """The gallery of a run folder; its prompts are captions of training pictures and, up to a half, of held-out ones.
+
+    DataError if the import no longer has a picture that was encoded from it.
+    """
+    data = material.stage.data
+    assert isinstance(data, RecordsDataConfig)
+    records = read_records(Path(data.folder))
+    places = {key: place for place, key in enumerate(records.keys)}
+    if gone := [key for key in material.cache.keys if key not in places]:
+        problem = f"{len(gone)} pictures that the run has encoded are no longer there, such as {gone[0]}"
+        raise DataError(records.folder, problem, "import them again, or train in another run folder")
+    known = [places[key] for key in material.cache.keys]
+    held_out = [known[i] for i in material.held_out]
+    training = [known[i] for i in sorted(i for _, group in material.plan.buckets for i in group)]
+    some = spread(held_out, SHOWN // 2)
+    chosen = [("training", place) for place in spread(training, SHOWN - len(some))]
+    chosen += [("held out", place) for place in some]
+    shown = [Shown(place, records.captions(place)[0].text, split) for split, place in chosen]
+    return Gallery(recipe, folder / "samples", records, training, shown)
+
+
+def spread(places: Sequence[int], most: int) -> list[int]:
+    """At most `most` of the places, evenly spread from the first to the last."""
+    return [places[i] for i in np.linspace(0, len(places) - 1, min(most, len(places))).round().astype(int)]

@@ -12,16 +12,18 @@ from pinxit.ledger.quantity import say_number
 from pinxit.recipes.chart import Curve, draw
 from pinxit.recipes.markup import Cell, figure, note, picture, picture_file, section, table
 from pinxit.recipes.receipt import costs, facts
-from pinxit.recipes.result import Result, Score, Sheet, read_result
+from pinxit.recipes.result import Nearest, Result, Score, Sheet, read_result
 from pinxit.recipes.sheet import cut, grid
 
 PAGE = "report.html"
 GRID = "grid.png"
 SHOWN = 12  # pictures shown one by one, each with its caption
 COLUMNS = 8  # most seeds in the grid of all stages
+REAL = "real.png"
+NEAREST = "nearest training picture"
 REFERENCES = (
     ("ceiling.png", "ceiling", "Real pictures through the autoencoder and back: no model on top of it can do better."),
-    ("real.png", "real", "Pictures of the training data."),
+    (REAL, "real", "The real picture of each prompt."),
 )
 
 
@@ -54,20 +56,21 @@ def write_page(folder: Path, next_commands: Sequence[str] = ()) -> Path:
 
 
 def _lead(result: Result) -> str:
+    start = "the model that ships" if result.start == "shipped" else result.start
+    begun = f" It began with the weights of {start}." if start else ""
     if result.bill is None:
-        return "A text-to-image model. Nothing has been metered yet."
+        return f"A text-to-image model.{begun} Nothing has been metered yet."
     stages = sum(1 for stage in result.bill.stages if stage.pictures)
     over = "one stage" if stages == 1 else f"{stages} stages"
     seen = (
         f"It saw {result.bill.total.pictures:,} pictures, repeats counted, up to {result.bill.ended.partition('T')[0]}."
     )
-    return f"A text-to-image model, trained in {over}. {seen}"
+    return f"A text-to-image model, trained in {over}.{begun} {seen}"
 
 
-def _cells(result: Result, sheet: Sheet) -> list[Image.Image]:
-    file = result.samples / sheet.file
-    with Image.open(file) as opened:
-        return cut(opened.convert("RGB"), len(sheet.seeds), str(file))
+def _cells(result: Result, file: str, number: int) -> list[Image.Image]:
+    with Image.open(result.samples / file) as opened:
+        return cut(opened.convert("RGB"), number, str(result.samples / file))
 
 
 def _drawings(result: Result) -> str:
@@ -75,7 +78,9 @@ def _drawings(result: Result) -> str:
     if not result.sheets:
         return section(title, note("No samples were drawn: samples/index.json is not there."))
     last = result.sheets[-1]
-    shown = list(zip(_cells(result, last), last.captions, last.seeds, strict=True))[:SHOWN]
+    if last.nearest:
+        return section(title, *_beside(result, last, last.nearest))
+    shown = list(zip(_cells(result, last.file, len(last.seeds)), last.captions, last.seeds, strict=True))[:SHOWN]
     figures = [figure(picture(cell, caption), "", caption) for cell, caption, _ in shown]
     seeds = ", ".join(str(seed) for _, _, seed in shown)
     return section(
@@ -85,11 +90,29 @@ def _drawings(result: Result) -> str:
     )
 
 
+def _beside(result: Result, last: Sheet, nearest: Nearest) -> tuple[str, str]:
+    """For each prompt what was drawn from it and its seed, the training picture nearest to that, the real picture."""
+    number = len(last.seeds)
+    same = [sheet for sheet in result.sheets if (sheet.captions, sheet.seeds) == (last.captions, last.seeds)]
+    columns = [(sheet.stage, _cells(result, sheet.file, number)) for sheet in same]
+    columns.append((NEAREST, _cells(result, nearest.file, number)))
+    if (result.samples / REAL).is_file():
+        columns.append(("real picture", _cells(result, REAL, number)))
+    strips = []
+    for place, (caption, seed) in enumerate(zip(last.captions, last.seeds, strict=True)):
+        pictures = [figure(picture(cells[place], f"{label}: {caption}"), "", label) for label, cells in columns]
+        split = f"Caption of a {last.splits[place].replace(' ', '-')} picture. " if last.splits else ""
+        strips.append(figure(f'<div class="strip">{"".join(pictures)}</div>', caption, f"{split}Seed {seed}."))
+    remark = (
+        f"After {last.stage}, {_seen(last.seen)}. The nearest is that of {nearest.among:,} training pictures which "
+        "differs least at 16 x 16 pixels: a drawing that equals it was learned by heart."
+    )
+    return f'<div class="strips">{"".join(strips)}</div>', note(remark)
+
+
 def _stages(result: Result) -> str:
     sheets = [
-        figure(
-            picture_file(result.samples / sheet.file, f"samples after {sheet.stage}"), sheet.stage, _seen(sheet.seen)
-        )
+        figure(picture_file(result.samples / sheet.file, f"samples, {sheet.stage}"), sheet.stage, _seen(sheet.seen))
         for sheet in result.sheets
     ]
     references = [
@@ -101,21 +124,25 @@ def _stages(result: Result) -> str:
         return ""
     missing = [f"samples/{name}" for name, _, _ in REFERENCES if not (result.samples / name).is_file()]
     return section(
-        "The same seeds, stage by stage",
+        "The same prompts and seeds, stage by stage",
         f'<div class="sheets">{"".join(sheets + references)}</div>',
         note(f"Not there to compare with: {', '.join(missing)}.") if missing else "",
     )
 
 
 def _seen(seen: int) -> str:
-    return f"{seen:,} pictures seen"
+    return f"{seen:,} pictures seen" if seen else "before the first picture"
 
 
 def _write_grid(result: Result) -> None:
-    rows = [(sheet.stage, _seen(sheet.seen), _cells(result, sheet)) for sheet in result.sheets]
-    if rows:
-        columns = min(COLUMNS, max(len(cells) for _, _, cells in rows))
-        grid(rows, columns).save(result.samples / GRID, optimize=True)
+    rows = [(sheet.stage, _seen(sheet.seen), _cells(result, sheet.file, len(sheet.seeds))) for sheet in result.sheets]
+    if not rows:
+        return
+    last = result.sheets[-1]
+    if last.nearest:
+        rows.append((NEAREST, f"of {last.nearest.among:,}", _cells(result, last.nearest.file, len(last.seeds))))
+    columns = min(COLUMNS, max(len(cells) for _, _, cells in rows))
+    grid(rows, columns, last.splits).save(result.samples / GRID, optimize=True)
 
 
 def _scores(scores: Sequence[Score]) -> str:
@@ -156,7 +183,8 @@ def _losses(result: Result) -> str:
         charts.append(figure(draw([curve], f"training loss in {stage}"), stage, "training loss over pictures seen"))
     if result.probes:
         charts.append(_probes(result))
-    return section(title, f'<div class="charts">{"".join(charts)}</div>')
+    missing = "" if result.probes else note("No probe loss was taken: probe.jsonl is not there.")
+    return section(title, f'<div class="charts">{"".join(charts)}</div>', missing)
 
 
 def _probes(result: Result) -> str:
@@ -167,7 +195,7 @@ def _probes(result: Result) -> str:
         curves.append(Curve(split, [probe.seen for probe in probes], [probe.loss for probe in probes]))
     keys = "".join(f'<span class="key c{place}">{escape(split)}</span>' for place, split in enumerate(splits))
     chart = draw(curves, "probe loss: " + ", ".join(splits))
-    remark = "the same pictures at the same noise each time: where the two part, it is learning by heart"
+    remark = "the same pictures at the same noise and times: where the two part, it is learning by heart"
     return figure(chart + f"<p>{keys}</p>", "probe loss", remark)
 
 

@@ -25,7 +25,9 @@ class EmojiDataConfig(Config):
 
     kind: Literal["emoji"] = "emoji"
     styles: tuple[str, ...] = Field(DEFAULT_STYLES, min_length=1)
-    pieces: int = Field(1, ge=1, le=3, description="most pieces of art in a picture; 1 is the plain centred picture")
+    pieces: int = Field(
+        1, ge=1, le=3, description="most pieces of art in a picture; every other picture has a single one, centred"
+    )
     pictures: int = Field(20_000, gt=0, description="different pictures drawn and encoded")
     fill: float = Field(0.9, gt=0, le=1, description="side of a lone piece over the picture's shorter side")
     sparse: float = Field(

@@ -1,5 +1,6 @@
 """What a run left in its folder for its page: samples, scores, losses, licences; each may be missing."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from pinxit.ledger.meter import LEDGER, unreadable
 from pinxit.ledger.report import Bill, bill
 from pinxit.log import read_lines
 
+INDEX = "index.json"  # of the samples
+LICENCES = "licences.json"
+RECIPE = "recipe.yaml"  # resolved, as the run was begun with it
+
 
 class Row(BaseModel):
     """One entry of a file that another part wrote; what the page does not show is left alone."""
@@ -20,14 +25,26 @@ class Row(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Nearest(Row):
+    """A sheet of the training picture nearest to each sample; `among` so many it was looked for."""
+
+    file: str
+    among: int
+
+
 class Sheet(Row):
-    """One picture file of samples: equal squares without gaps, row by row, one for each seed and caption."""
+    """One picture file of samples: equal squares without gaps, row by row, one for each seed and caption.
+
+    `seen` counts the run's own pictures. `splits` says, where it is known, of which pictures the captions are.
+    """
 
     stage: str
     seen: int
     file: str
     captions: tuple[str, ...]
     seeds: tuple[int, ...]
+    splits: tuple[str, ...] = ()
+    nearest: Nearest | None = None
 
 
 class Score(Row):
@@ -77,6 +94,7 @@ class Result:
 
     folder: Path
     name: str
+    start: str
     recipe: str
     sheets: Sequence[Sheet]
     scores: Sequence[Score]
@@ -93,26 +111,34 @@ class Result:
 
 def read_result(folder: Path) -> Result:
     """What the run folder holds, checked; raises DataError for a file that cannot be read, or without a recipe."""
-    file = folder / "recipe.yaml"
+    file = folder / RECIPE
     if not file.is_file():
         raise DataError(file, "there is no such file, so this is no run folder", "name the folder of a run")
     recipe = file.read_text(encoding="utf-8")
     return Result(
         folder=folder,
-        name=_name(recipe) or folder.resolve().name,
+        name=_said(recipe, "name") or folder.resolve().name,
+        start=_said(recipe, "start"),
         recipe=recipe,
-        sheets=_read_list(folder / "samples" / "index.json", Sheet),
+        sheets=_read_list(folder / "samples" / INDEX, Sheet),
         scores=_read_lines(folder / "scores.jsonl", Score),
         steps=_read_lines(folder / "steps.jsonl", Step),
         probes=_read_lines(folder / "probe.jsonl", Probe),
-        works=_read_list(folder / "licences.json", Work),
+        works=_read_list(folder / LICENCES, Work),
         bill=bill(folder) if (folder / LEDGER).is_file() else None,
     )
 
 
-def _name(recipe: str) -> str:
+def note_sheet(samples: Path, sheet: Sheet) -> None:
+    """The index of the samples ends with `sheet`, and names no other of the same file."""
+    rows = [*(old for old in _read_list(samples / INDEX, Sheet) if old.file != sheet.file), sheet]
+    text = json.dumps([row.model_dump(mode="json") for row in rows], ensure_ascii=False)
+    (samples / INDEX).write_text(text, encoding="utf-8")
+
+
+def _said(recipe: str, field: str) -> str:
     tree = yaml.safe_load(recipe)
-    return str(tree.get("name", "")) if isinstance(tree, dict) else ""
+    return str(tree.get(field) or "") if isinstance(tree, dict) else ""
 
 
 def _read_list(file: Path, kind: type[R]) -> list[R]:

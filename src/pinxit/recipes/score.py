@@ -24,8 +24,9 @@ from pinxit.generate.sample import Predict, sample
 from pinxit.log import append_line, read_lines
 from pinxit.models.autoencoder import Autoencoder, load_autoencoder
 from pinxit.models.dit import DiT
-from pinxit.models.null import stack_captions
+from pinxit.models.null import null_of, stack_captions
 from pinxit.models.text import TextEncoder, load_text
+from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import process_config
 from pinxit.recipes.course import StageEnd
 from pinxit.recipes.sheet import lay
@@ -39,6 +40,7 @@ MEASURES = (
     "concept by Lite0, rank 1", "concept by Lite0, rank 5",
 )  # fmt: skip
 AT_ONCE = 32  # pictures through the autoencoder
+AGAINST = 64  # side in pixels of what drawings are held against; larger ones told 96-pixel drawings apart no better
 
 
 @dataclass(frozen=True)
@@ -65,14 +67,14 @@ def ask(art: Art, count: int, side: int, seed: int) -> list[Asked]:
 class Scorer:
     """Called at the end of each stage: draws, shows, scores.
 
-    What is drawn is held against every training picture of the style, drawn on the background asked for at the same
-    size: whole pictures, by 16x16 pixels and by Lite0's features. Prompts of held-out art are held against that.
+    What is drawn is held against every training picture of the style on the background asked for: whole pictures, by
+    16x16 pixels and by Lite0's features. Prompts of held-out art are held against that.
     """
 
     training: Art
     held_out: Art
     count: int = 200
-    known: dict[tuple[str, int, str], tuple[Tensor, Tensor]] = field(default_factory=dict)
+    known: dict[tuple[str, str], tuple[Tensor, Tensor]] = field(default_factory=dict)
     ceilings: dict[tuple[str, int], Mapping[str, Share]] = field(default_factory=dict)
 
     def __call__(self, end: StageEnd) -> None:
@@ -99,7 +101,7 @@ class Scorer:
         for index, (picture, wanted) in enumerate(zip(pictures, asked, strict=True)):
             background, concept = wanted.scene.facts.background, wanted.piece.concept
             right["background"].append(name_colour(background_colour(picture)) == background)
-            pixels, directions = self.candidates(kind, art, len(picture), background)
+            pixels, directions = self.candidates(kind, art, background)
             distances = {
                 "16x16 pixels": torch.cdist(thumbs[index, None], pixels)[0],
                 "Lite0": -(directions @ features[index]),
@@ -110,11 +112,11 @@ class Scorer:
                 right[f"concept by {name}, rank 5"].append(concept in nearest)
         return {name: Share(sum(rights), len(rights)) for name, rights in right.items()}
 
-    def candidates(self, kind: str, art: Art, side: int, background: str) -> tuple[Tensor, Tensor]:
-        """Thumbnails and features of all the art on a background; made once a size."""
-        key = kind, side, background
+    def candidates(self, kind: str, art: Art, background: str) -> tuple[Tensor, Tensor]:
+        """Thumbnails and features of all the art on a background; made once."""
+        key = kind, background
         if key not in self.known:
-            pictures = np.stack([single(piece, background, (side, side)).picture for piece in art])
+            pictures = np.stack([single(piece, background, (AGAINST, AGAINST)).picture for piece in art])
             self.known[key] = thumbnails(pictures), self.lite0.directions(pictures)
         return self.known[key]
 
@@ -156,6 +158,7 @@ class Artist:
             done += to_pictures(self.autoencoder.decode(mean))
         return done
 
+    @torch.no_grad()
     def _bind(self, asked: Sequence[Asked]) -> tuple[Predict, Predict]:
         """The network bound to what is asked, and to nothing."""
         network = self.end.state.average.model
@@ -163,9 +166,10 @@ class Artist:
             known = [self.labels.get((a.piece.subgroup, a.piece.style), network.classes) for a in asked]
             label = torch.tensor(known)
             return partial(network, label=label), partial(network, label=torch.full_like(label, network.classes))
-        caption, keep = stack_captions(self.text.encode([a.prompt for a in asked]))
-        null, whole = self.end.material.null.expand(len(asked))
-        return partial(network, caption=caption, keep=keep), partial(network, caption=null, keep=whole)
+        assert isinstance(network, Transformer)
+        told = network.read(*stack_captions(self.text.encode([a.prompt for a in asked])))
+        untold = network.read(*null_of(network, self.end.material.null).expand(len(asked)))
+        return partial(network.denoise, words=told), partial(network.denoise, words=untold)
 
 
 def show(end: StageEnd, asked: Sequence[Asked], pictures: Sequence[Pixels], ceiling: Sequence[Pixels]) -> None:

@@ -38,16 +38,25 @@ def cut(sheet: Image.Image, number: int, name: str) -> list[Image.Image]:
     )
 
 
-def grid(rows: Sequence[tuple[str, str, Sequence[Image.Image]]], columns: int) -> Image.Image:
-    """One row of pictures under another, each with its label and note to the left; sizes are brought to the largest."""
+def grid(
+    rows: Sequence[tuple[str, str, Sequence[Image.Image]]], columns: int, heads: Sequence[str] = ()
+) -> Image.Image:
+    """One row of pictures under another, each with its label and note to the left; sizes are brought to the largest.
+
+    `heads` says what each column is; it is written where it changes.
+    """
     font, small = ImageFont.load_default(LABEL_SIZE), ImageFont.load_default(LABEL_SIZE - 3)
     side = max(picture.width for _, _, pictures in rows for picture in pictures)
     gutter = 2 * MARGIN + round(max(max(font.getlength(label), small.getlength(note)) for label, note, _ in rows))
+    above = MARGIN + (LABEL_SIZE if heads else 0)
     width = gutter + columns * (side + GAP) - GAP + MARGIN
-    canvas = Image.new("RGB", (width, 2 * MARGIN + len(rows) * (side + GAP) - GAP), PAPER)
+    canvas = Image.new("RGB", (width, above + len(rows) * (side + GAP) - GAP + MARGIN), PAPER)
     pen = ImageDraw.Draw(canvas)
+    for column, (head, before) in enumerate(zip(heads[:columns], ("", *heads), strict=False)):
+        if head != before:
+            pen.text((gutter + column * (side + GAP), MARGIN), head, FAINT, small, "lt")
     for place, (label, note, pictures) in enumerate(rows):
-        top = MARGIN + place * (side + GAP)
+        top = above + place * (side + GAP)
         middle = top + side // 2
         pen.text((MARGIN, middle), label, INK, font, "ls")
         pen.text((MARGIN, middle + LABEL_SIZE), note, FAINT, small, "ls")

@@ -8,6 +8,7 @@ import yaml
 from pinxit.errors import ConfigError
 from pinxit.recipes import emoji, pixart
 from pinxit.recipes.recipe import Recipe
+from pinxit.recipes.tree import merge, validated
 
 RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "demo": emoji.demo,
@@ -25,36 +26,30 @@ def load_recipe(source: str) -> Recipe:
     file = Path(source)
     if not file.is_file():
         raise ConfigError("recipe", source, f"neither a file nor one of {', '.join(RECIPES)}", "name one of them")
+    changes = _read_yaml(file)
+    base = changes.pop("base", None)
+    if base is not None and base not in list(RECIPES):
+        raise ConfigError(f"{source}: base", base, f"it is none of {', '.join(RECIPES)}", "name one of them")
+    tree = changes if base is None else merge(RECIPES[base]().model_dump(), changes)
+    return validated(Recipe, tree, where=f"{source}: ")
+
+
+def _read_yaml(file: Path) -> dict[str, object]:
+    """The settings that a file holds."""
     try:
         changes = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError("recipe", source, f"it is not YAML ({error})", "mend the file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        why = " ".join(str(error).split())
+        raise ConfigError("recipe", str(file), f"it is not YAML ({why})", "mend the file") from error
     if not isinstance(changes, dict):
-        raise ConfigError("recipe", source, "it holds no settings", "start with a line such as `base: own`")
-    base = changes.pop("base", None)
-    if base is None:
-        return Recipe.model_validate(changes)
-    if base not in RECIPES:
-        raise ConfigError("base", base, f"it is none of {', '.join(RECIPES)}", "name one of them")
-    return Recipe.model_validate(merge(RECIPES[base]().model_dump(), changes))
+        raise ConfigError("recipe", str(file), "it holds no settings", "start with a line such as `base: own`")
+    return _named(changes)
 
 
-def merge(base: Mapping[str, object], changes: Mapping[str, object]) -> dict[str, object]:
-    """`base` with `changes` laid over it, branch by branch; a branch of another `kind` replaces the old one whole, and
-    a branch that is set to nothing is left out.
-    """
-    merged = dict(base)
-    for name, value in changes.items():
-        old = merged.get(name)
-        if value is None and isinstance(old, dict):
-            del merged[name]
-        elif (
-            isinstance(value, dict) and isinstance(old, dict) and value.get("kind", old.get("kind")) == old.get("kind")
-        ):
-            merged[name] = merge(old, value)
-        else:
-            merged[name] = value
-    return merged
+def _named(tree: Mapping[object, object]) -> dict[str, object]:
+    """The tree with text for names: what YAML reads as nothing is a setting here, and a stage may be called 1."""
+    names = {"null" if name is None else str(name): value for name, value in tree.items()}
+    return {name: _named(value) if isinstance(value, dict) else value for name, value in names.items()}
 
 
 def dump_recipe(recipe: Recipe) -> str:
