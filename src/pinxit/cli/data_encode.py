@@ -1,8 +1,10 @@
-"""`pinxit data encode RECORDS --out CACHE`: pictures and captions through the encoders, once.
+"""`pinxit data encode RECORDS`: pictures and captions through the encoders, once.
 
-pinxit data encode data/own --out data/own-cache --resolution 64
+pinxit data encode data/own --resolution 64
+pinxit data encode data/own --captions-only
 """
 
+import shlex
 from pathlib import Path
 
 from pydantic import Field
@@ -10,23 +12,24 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from pinxit.cli.parse import parse
+from pinxit.cli.say import say
 from pinxit.config import Config
 from pinxit.log import console
 from pinxit.models.config import AutoencoderConfig, MiniLMConfig, SmallCodecConfig, TextConfig
 
 
 class Arguments(Config):
-    """Encodes imported pictures into a cache, once; `pinxit train` does it by itself where it was not done.
+    """Encodes imported pictures, once, to where `pinxit train` looks; it does so by itself where it was not done.
 
-    Example: pinxit data encode data/own --out data/own-cache --resolution 64 --buckets
+    Example: pinxit data encode data/own --resolution 64 --buckets
     """
 
     records: Positional[Path] = Field(description="what `pinxit data import` wrote")
-    out: Path = Field(description="the cache")
+    out: Path | None = Field(None, description="the cache; none: beside the records, in RECORDS.cache")
     resolution: int = Field(64, gt=0, description="side of the nominal square in pixels")
     buckets: bool = Field(False, description="keep aspect ratios, in buckets of the same area")
     patch: int = Field(2, gt=0, description="of the network that will be trained; sides are multiples of it")
-    captions_only: bool = Field(False, description="the pictures are encoded; only their captions are new")
+    captions_only: bool = Field(False, description="the pictures are encoded, by a former import; captions are new")
     autoencoder: AutoencoderConfig = SmallCodecConfig()
     text: TextConfig = MiniLMConfig()
 
@@ -38,25 +41,29 @@ def main(verb: str, words: list[str]) -> None:
 
 def run(arguments: Arguments) -> None:
     """Encodes, and prints what became of the pictures and captions."""
-    from pinxit.data.cache import read_account
+    from pinxit.data.cache import cache_beside, read_account
     from pinxit.data.config import Fingerprint
-    from pinxit.data.encode import encode, recaption
+    from pinxit.data.encode import encode, recaption, recaption_beside
     from pinxit.data.records import read_records
     from pinxit.models.autoencoder import load_autoencoder
+    from pinxit.models.identity import identify_autoencoder
     from pinxit.models.text import load_text
 
     records, text = read_records(arguments.records), load_text(arguments.text)
-    if arguments.captions_only:
-        recaption(records, text, arguments.out)
+    autoencoder = identify_autoencoder(arguments.autoencoder)
+    fingerprint = Fingerprint(
+        autoencoder=autoencoder, text=text.identity, resolution=arguments.resolution,
+        buckets=arguments.buckets, multiple=autoencoder.factor * arguments.patch,
+    )  # fmt: skip
+    out = arguments.out or cache_beside(arguments.records, fingerprint)
+    if not arguments.captions_only:
+        encode(records, load_autoencoder(arguments.autoencoder), text, out, fingerprint)
+    elif arguments.out:
+        recaption(records, text, out)
     else:
-        autoencoder = load_autoencoder(arguments.autoencoder)
-        fingerprint = Fingerprint(
-            autoencoder=autoencoder.identity, text=text.identity, resolution=arguments.resolution,
-            buckets=arguments.buckets, multiple=autoencoder.identity.factor * arguments.patch,
-        )  # fmt: skip
-        encode(records, autoencoder, text, arguments.out, fingerprint)
-    console.print(_table(read_account(arguments.out)))
-    console.print(f"next: pinxit data verify {arguments.out}", highlight=False, soft_wrap=True)
+        recaption_beside(records, text, out, fingerprint)
+    console.print(_table(read_account(out)))
+    say(f"next: pinxit data verify {shlex.quote(str(out))}")
 
 
 def _table(account: dict[str, object]) -> Table:

@@ -97,9 +97,15 @@ def _table(report: ImportReport) -> Table:
     return table
 
 
+def next_command(records: Path) -> str:
+    """A run that trains on what was just written."""
+    out = Path("runs") / records.resolve().name
+    return shlex.join(["pinxit", "train", "own", "--stages.own.data.folder", str(records), "--out", str(out)])
+
+
 def _where(report: ImportReport, out: Path) -> Text:
     lines = [f"written to {out}"]
     if report.rejected:
         lines.append(f"why pictures were rejected: {out / 'rejected.jsonl'}")
-    lines.append(f"next: pinxit data encode {shlex.quote(str(out))}")
+    lines.append(f"next: {next_command(out)}")
     return Text("\n".join(lines), style="dim")

@@ -9,9 +9,9 @@ from pydantic import Field
 from tyro.conf import Positional
 
 from pinxit.cli.parse import parse
+from pinxit.cli.say import say
 from pinxit.config import Config
 from pinxit.errors import DataError
-from pinxit.log import console
 
 SHOWN = 20  # complaints
 
@@ -39,4 +39,4 @@ def run(arguments: Arguments) -> None:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise DataError(arguments.folder, "; ".join(wrong[:SHOWN]) + more, "encode again into another folder")
     cache = Cache(arguments.folder)
-    console.print(f"{len(cache)} pictures and {len(list(cache.captions))} captions, all well", highlight=False)
+    say(f"{len(cache)} pictures and {len(list(cache.captions))} captions, all well")

@@ -3,29 +3,34 @@
 pinxit demo --out runs/demo
 """
 
+import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
 
 from pinxit.cli.parse import parse
+from pinxit.cli.say import say
+from pinxit.cli.stop import going_on
 from pinxit.config import Config
-from pinxit.log import console
 
 
 class Arguments(Config):
     """Trains on one style of emoji art for some minutes and writes `report.html`; goes on where it was stopped.
 
-    Example: pinxit demo --out runs/demo --minutes 13
+    Example: pinxit demo --out runs/demo --minutes 14
     """
 
     out: Path = Field(Path("runs/demo"), description="the run folder")
-    minutes: float = Field(13.0, gt=0, description="of training; the pictures are counted from this machine's speed")
+    minutes: float = Field(14.0, gt=0, description="of training; the pictures are counted from this machine's speed")
 
 
-def main(verb: str, words: list[str]) -> None:
-    """Runs the demo that the words ask for."""
-    run(parse(Arguments, verb, words))
+def main(verb: str, words: Sequence[str]) -> None:
+    """Runs the demo that the words ask for, and prints where its page is."""
+    arguments = parse(Arguments, verb, words)
+    with going_on(lambda: shlex.join([*verb.split(), *words])):
+        run(arguments)
 
 
 def run(arguments: Arguments) -> None:
@@ -37,6 +42,6 @@ def run(arguments: Arguments) -> None:
     begun = time.monotonic()
     prepare((DEMO_STYLE,))
     page = run_demo(arguments.out, arguments.minutes)
-    console.print(f"done in {(time.monotonic() - begun) / 60:.1f} minutes", highlight=False)
-    console.print(f"the page:    {page.resolve()}", highlight=False, soft_wrap=True)
-    console.print(f"the samples: {(page.parent / 'samples' / 'grid.png').resolve()}", highlight=False, soft_wrap=True)
+    say(f"done in {(time.monotonic() - begun) / 60:.1f} minutes")
+    say(f"the page:    {page.resolve()}")
+    say(f"the samples: {(page.parent / 'samples' / 'grid.png').resolve()}")

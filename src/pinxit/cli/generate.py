@@ -1,7 +1,7 @@
 """`pinxit generate PROMPT ...`: words to pictures.
 
 pinxit generate "a 3D fire engine beside an owl on a light blue background"
-pinxit generate "one" "two" --seed 3 --out DIR
+pinxit generate "a Noto owl on a pink background" "a 3D kite on a white background" --seed 3 --out drawn
 """
 
 from pathlib import Path
@@ -11,22 +11,24 @@ from pydantic import Field
 from tyro.conf import Positional, arg
 
 from pinxit.cli.parse import parse
+from pinxit.cli.say import say
 from pinxit.config import Config
-from pinxit.errors import ConfigError
+from pinxit.errors import ConfigError, DataError
 from pinxit.generate.config import SamplingConfig, Solver
-from pinxit.log import Bar, console
+from pinxit.log import Bar
+from pinxit.recipes.tree import SettingsError
 
 
 class Arguments(Config):
     """Draws one picture a prompt: `000.png`, `001.png`, ... with prompt, seed and settings inside.
 
-    Example: pinxit generate "a 3D owl on a pink background" "a flat kite on a white background" --seed 3 --out drawn
+    Example: pinxit generate "a Noto owl on a pink background" --seed 3 --count 4 --out drawn
     """
 
     words: Positional[tuple[str, ...]] = Field((), description="prompts")
     prompts: Path | None = Field(None, description="a file with one prompt a line, in place of or after the words")
     source: Annotated[Path | None, arg(name="from")] = Field(
-        None, description="run folder or model file; none: the shipped model"
+        None, alias="from", description="run folder or model file; none: the shipped model"
     )
     out: Path = Field(Path("drawn"), description="the folder to write")
     seed: int = Field(0, ge=0, description="of the first picture; the next ones count on")
@@ -62,20 +64,21 @@ def run(arguments: Arguments) -> None:
             file = arguments.out / f"{index:03d}.png"
             save_png(drawing, file, settings, arguments.negative, card=pipeline.card, sha=pipeline.sha256)
             bar.move(index + 1)
-    console.print(f"{len(asked)} pictures in {arguments.out}", highlight=False, soft_wrap=True)
+    say(f"{len(asked)} pictures in {arguments.out}")
 
 
 def _prompts(arguments: Arguments) -> list[str]:
     prompts = list(arguments.words)
     if arguments.prompts is not None:
-        if not arguments.prompts.is_file():
-            raise ConfigError(
-                "prompts", str(arguments.prompts), "there is no such file", "name one with a prompt a line"
-            )
-        lines = arguments.prompts.read_text(encoding="utf-8").splitlines()
+        try:
+            lines = arguments.prompts.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise DataError(arguments.prompts, f"it is not UTF-8 ({error})", "save it as UTF-8") from error
         prompts += [line.strip() for line in lines if line.strip()]
     if not prompts:
-        raise ConfigError("words", prompts, "there is nothing to draw", 'give a prompt, such as "a 3D owl"')
+        raise SettingsError(
+            ['WORDS: there is nothing to draw; give a prompt, such as "a Noto owl on a pink background"']
+        )
     return prompts
 
 
@@ -84,6 +87,6 @@ def _size(said: str | None) -> tuple[int, int] | None:
     if said is None:
         return None
     sides = said.lower().split("x")
-    if len(sides) > 2 or not all(side.isdigit() for side in sides):
-        raise ConfigError("size", said, "it is neither a side nor WIDTHxHEIGHT", "say 64 or 96x64")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise ConfigError("--size", said, "it is neither a side nor WIDTHxHEIGHT", "say 64 or 96x64")
     return int(sides[-1]), int(sides[0])

@@ -1,7 +1,11 @@
 """The command line: a table of verbs; `pinxit --help` prints it without importing anything heavy."""
 
 import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
+
+from pinxit.cli.guard import guarded
 
 VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
     "demo": ("demo", "train a small model on real emoji art in three stages, and write the page that shows it"),
@@ -11,59 +15,72 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
     "data encode": ("data_encode", "encode pictures and captions once, into a cache"),
     "data verify": ("data_verify", "check a cache: sums, joins, values that are not finite"),
     "train": ("train", "train a recipe, or go on where a run stopped"),
+    "autoencoder": ("autoencoder", "train the small autoencoder, as the one that ships was"),
     "generate": ("generate", "words to pictures"),
     "report": ("report", "write the page of a run again"),
     "cost": ("cost", "seconds, energy and money of a run"),
 }
+GROUPS = {verb.split()[0]: "pictures and captions, from files to what training reads" for verb in VERBS if " " in verb}
+HELP = {"-h", "--help", "help"}
 
 
-def table_of_contents() -> str:
-    """What `pinxit --help` prints."""
-    lines = ["pinxit: train your own text-to-image model at a price you can pay, and see the bill.", ""]
-    lines += [f"  pinxit {verb:<12}  {summary}" for verb, (_, summary) in VERBS.items()]
-    lines += ["", "`pinxit VERB --help` shows the settings of one verb, with an example."]
-    return "\n".join(lines)
+def main() -> None:
+    """Runs what the words name; what goes wrong is said in lines, and the exit status is that of schedulers."""
+    words = sys.argv[1:]
+    found = find_verb(words)
+    if found is None:
+        sys.exit(guarded("pinxit", lambda: answer(words)))
+    verb, rest = found
+    sys.exit(guarded(f"pinxit {verb}", lambda: run(verb, rest)))
 
 
-def find_verb(words: list[str]) -> tuple[str, list[str]] | None:
+def find_verb(words: Sequence[str]) -> tuple[str, list[str]] | None:
     """The verb that the words begin with, of two words or one, and what is left of them."""
     for count in (2, 1):
         verb = " ".join(words[:count])
         if verb in VERBS and len(words) >= count:
-            return verb, words[count:]
+            return verb, list(words[count:])
     return None
 
 
-def main() -> None:
-    """Runs one verb; errors that a person can act on are one line, a stop exits as schedulers expect."""
-    words = sys.argv[1:]
-    if not words or words[0] in {"-h", "--help", "help"}:
-        sys.stdout.write(table_of_contents() + "\n")
-        return
-    if words[0] == "--version":
+def run(verb: str, rest: list[str]) -> int:
+    """The verb has done its work."""
+    import_module(f"pinxit.cli.{VERBS[verb][0]}").main(f"pinxit {verb}", rest)
+    return 0
+
+
+def answer(words: Sequence[str]) -> int:
+    """The contents, of a group where one is named, or the version; 2 and a line where the words name no verb."""
+    first, *rest = words or ["--help"]
+    if first in HELP:
+        print(table_of_contents())
+    elif first == "--version":
         from importlib.metadata import version
 
-        sys.stdout.write(f"pinxit {version('pinxit')}\n")
-        return
-    found = find_verb(words)
-    if found is None:
-        sys.stderr.write(f"pinxit has no verb {' '.join(words[:2])!r}\n\n{table_of_contents()}\n")
-        sys.exit(2)
-    sys.exit(_run(*found))
-
-
-def _run(verb: str, rest: list[str]) -> int:
-    from pinxit.errors import PinxitError, Stopped
-
-    module = import_module(f"pinxit.cli.{VERBS[verb][0]}")
-    try:
-        module.main(f"pinxit {verb}", rest)
-    except Stopped as stop:
-        sys.stderr.write(f"{stop}\n")
-        return 128 + stop.signal
-    except PinxitError as error:
-        sys.stderr.write(f"pinxit {verb}: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
+        print(f"pinxit {version('pinxit')}")
+    elif first in GROUPS and (not rest or rest[0] in HELP):
+        print(table_of_contents(first))
+    else:
+        print(f"pinxit: {unknown(f'{first} {rest[0]}' if first in GROUPS else first)}", file=sys.stderr)
+        return 2
     return 0
+
+
+def table_of_contents(group: str = "") -> str:
+    """What `pinxit --help` prints, or `pinxit GROUP`."""
+    title = GROUPS.get(group, "train your own text-to-image model at a price you can pay, and see the bill.")
+    verbs = {verb: summary for verb, (_, summary) in VERBS.items() if verb.startswith(group)}
+    lines = [f"{f'pinxit {group}'.strip()}: {title}", ""]
+    lines += [f"  pinxit {verb:<12}  {summary}" for verb, summary in verbs.items()]
+    lines += ["", "`pinxit VERB --help` shows the settings of one verb, with an example."]
+    return "\n".join(lines)
+
+
+def unknown(said: str) -> str:
+    """That there is no such verb, and which one was probably meant; a group's may be named without the group."""
+    whole = [*VERBS, *GROUPS, "--help", "--version"]
+    names = {verb.split()[-1]: verb for verb in VERBS} | {name: name for name in whole}
+    near = get_close_matches(said, names, n=1, cutoff=0.5)
+    return f"there is no verb {said!r}; " + (
+        f"did you mean `pinxit {names[near[0]]}`?" if near else "see pinxit --help"
+    )

@@ -3,14 +3,15 @@
 pinxit report runs/demo
 """
 
+import shlex
 from pathlib import Path
 
 from pydantic import Field
 from tyro.conf import Positional
 
 from pinxit.cli.parse import parse
+from pinxit.cli.say import say
 from pinxit.config import Config
-from pinxit.log import console
 
 
 class Arguments(Config):
@@ -31,5 +32,5 @@ def run(arguments: Arguments) -> None:
     """Writes, and prints the path."""
     from pinxit.recipes.page import write_page
 
-    page = write_page(arguments.folder, [f"pinxit cost {arguments.folder}"])
-    console.print(str(page.resolve()), highlight=False, soft_wrap=True)
+    page = write_page(arguments.folder, [shlex.join(["pinxit", "cost", str(arguments.folder)])])
+    say(str(page.resolve()))

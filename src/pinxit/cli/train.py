@@ -1,57 +1,84 @@
 """`pinxit train RECIPE --out FOLDER`: a recipe from its name, a YAML file or a run folder; or on from where it stopped.
 
-pinxit train emoji --out runs/emoji --stages.alignment.images 200000
+pinxit train own --stages.own.data.folder data/own --stages.own.images 20000 --out runs/own
 pinxit train own.yaml --out runs/own
+pinxit train runs/own
 """
 
+import re
 import shlex
-import sys
+from collections.abc import Sequence
+from inspect import cleandoc
 from pathlib import Path
 
 from pydantic import Field
 
 from pinxit.cli.parse import parse
-from pinxit.config import Config
-from pinxit.errors import ConfigError, Stopped
-from pinxit.log import console
+from pinxit.cli.say import say
+from pinxit.cli.stop import going_on
 from pinxit.recipes.recipe import Recipe
+from pinxit.recipes.table import RECIPES, load_recipe
+from pinxit.recipes.tree import SettingsError
+
+RESOLVED = "recipe.yaml"  # of a run folder
 
 
-class Arguments(Config):
+class Arguments(Recipe):
     """Trains all stages of a recipe; run the same command again to go on after a stop.
 
-    Example: pinxit train own.yaml --out runs/own --stages.own.images 20000
+    Example: pinxit train own --stages.own.data.folder data/own --stages.own.images 20000 --out runs/own
     """
 
-    out: Path = Field(Path("runs/run"), description="the run folder")
-    recipe: Recipe
+    out: Path = Field(description="the run folder")
 
 
-def main(verb: str, words: list[str]) -> None:
-    """Trains what the words name."""
-    from pinxit.recipes.table import RECIPES, load_recipe
+def main(verb: str, words: Sequence[str]) -> None:
+    """Trains what the words name, and prints where the model and the page are."""
+    if words and words[0] in {"-h", "--help"}:
+        say(help_text())
+        return
+    arguments = read(verb, words)
+    with going_on(lambda: _again(verb, words, arguments.out)):
+        from pinxit.recipes.own import train_recipe
 
+        page = train_recipe(Recipe.model_validate(arguments.model_dump(exclude={"out"})), arguments.out)
+    say(f"the page: {page.resolve()}")
+
+
+def read(verb: str, words: Sequence[str]) -> Arguments:
+    """The recipe that the first word names, with what the others change."""
     if not words or words[0].startswith("-"):
-        if words and words[0] in {"-h", "--help"}:
-            words = ["own", *words]
-        else:
-            raise ConfigError("recipe", None, "none was named", f"name a YAML file or one of {', '.join(RECIPES)}")
+        raise SettingsError([f"RECIPE: none was named; begin with a YAML file, a run folder or {_choices()}"])
     source, rest = words[0], words[1:]
-    if (Path(source) / "recipe.yaml").is_file():
-        source, rest = str(Path(source) / "recipe.yaml"), ["--out", source, *rest]
+    if (Path(source) / RESOLVED).is_file():
+        source, rest = str(Path(source) / RESOLVED), ["--out", source, *rest]
     base = load_recipe(source)
-    default = Arguments(out=Path("runs") / base.name, recipe=base)
-    run(parse(Arguments, f"{verb} {source}", rest, default))
+    default = Arguments.model_validate({**base.model_dump(), "out": Path("runs") / base.name})
+    return parse(Arguments, f"{verb} {source}", rest, default)
 
 
-def run(arguments: Arguments) -> None:
-    """Trains, and prints where the model and the page are."""
-    from pinxit.recipes.own import train_recipe
+def help_text() -> str:
+    """What the verb does, whatever the recipe."""
+    what, _, example = cleandoc(Arguments.__doc__ or "").splitlines()
+    summaries = {name: re.split("[.:]", make.__doc__ or "")[0] for name, make in RECIPES.items()}
+    return "\n".join([
+        "usage: pinxit train RECIPE [--out FOLDER] [--SETTING VALUE ...]",
+        "",
+        what,
+        "RECIPE is a YAML file with a `base` and what differs from it, the folder of a run to go on with, or one of",
+        *(f"  {name:<9} {summary}" for name, summary in summaries.items()),
+        "",
+        example,
+        "",
+        "`pinxit train own --help` shows every setting of one recipe, with its value.",
+    ])  # fmt: skip
 
-    try:
-        page = train_recipe(arguments.recipe, arguments.out)
-    except Stopped:
-        again = f"{Path(sys.argv[0]).name} train {shlex.quote(str(arguments.out))}"
-        console.print(f"go on with: {again}", highlight=False, soft_wrap=True)
-        raise
-    console.print(f"the page: {page.resolve()}", highlight=False, soft_wrap=True)
+
+def _choices() -> str:
+    *first, last = RECIPES
+    return f"one of {', '.join(first)} and {last}"
+
+
+def _again(verb: str, words: Sequence[str], out: Path) -> str:
+    """The command that goes on: with the run folder, once it holds its recipe."""
+    return shlex.join([*verb.split(), str(out)] if (out / RESOLVED).is_file() else [*verb.split(), *words])

@@ -1,0 +1,84 @@
+"""`pinxit generate`: which pictures are asked for, under which names, and what is refused before any model is read."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pinxit.generate.config import SamplingConfig
+from tests.cli.conftest import Answer
+
+Run = Callable[..., Answer]
+
+
+class Pipeline:
+    """Draws nothing, and remembers what it was asked for."""
+
+    card = SimpleNamespace(sampling=SamplingConfig(solver="euler", steps=25))
+    sha256 = "0" * 64
+
+    def draw(
+        self, prompts: Sequence[str], seeds: Sequence[int], settings: SamplingConfig,
+        size: tuple[int, int] | None, negative: str,
+    ) -> Iterator[str]:  # fmt: skip
+        self.asked, self.settings, self.size = list(zip(prompts, seeds, strict=True)), settings, size
+        yield from prompts
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pipeline:
+    found = Pipeline()
+
+    def save(drawing: str, file: Path, *_: object, **__: object) -> None:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(drawing)
+
+    monkeypatch.setitem(sys.modules, "pinxit.generate.load", SimpleNamespace(load_pipeline=lambda source: found))
+    monkeypatch.setitem(sys.modules, "pinxit.generate.pipeline", SimpleNamespace(save_png=save))
+    monkeypatch.chdir(tmp_path)
+    return found
+
+
+def test_each_prompt_is_drawn_so_often_with_seeds_that_count_on(pinxit: Run, pipeline: Pipeline) -> None:
+    answer = pinxit("generate", "an owl", "a fox", "--count", "2", "--seed", "7", "--size", "96x64", "--steps", "3")
+    assert answer.status == 0
+    assert pipeline.asked == [("an owl", 7), ("an owl", 8), ("a fox", 9), ("a fox", 10)]
+    assert pipeline.settings == SamplingConfig(solver="euler", steps=3)
+    assert pipeline.size == (64, 96)
+    assert [file.name for file in sorted(Path("drawn").iterdir())] == ["000.png", "001.png", "002.png", "003.png"]
+
+
+def test_prompts_of_a_file_follow_those_of_the_command(pinxit: Run, pipeline: Pipeline) -> None:
+    Path("prompts.txt").write_text("a fox\n\n  a pear  \n")
+    assert pinxit("generate", "an owl", "--prompts", "prompts.txt").status == 0
+    assert [prompt for prompt, _ in pipeline.asked] == ["an owl", "a fox", "a pear"]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "line"),
+    [
+        ([], 2, "WORDS: there is nothing to draw; give a prompt"),
+        (["owl", "--solver", "magic"], 2, "--solver = 'magic': it should be 'ddim', 'ancestral'"),
+        (["owl", "--steps", "0"], 2, "--steps = '0': it should be greater than 0"),
+        (["owl", "--size", "1x2x3"], 2, "--size = '1x2x3': it is neither a side nor WIDTHxHEIGHT"),
+        (["owl", "--size", "²"], 2, "--size = '²': it is neither"),
+        (["--prompts", "nowhere.txt"], 1, "nowhere.txt: No such file or directory"),
+        (["--prompts", "latin.txt"], 1, "latin.txt: it is not UTF-8"),
+        (["owl", "--out", "latin.txt"], 1, "latin.txt"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(
+    pinxit: Run, pipeline: Pipeline, words: list[str], status: int, line: str
+) -> None:
+    Path("latin.txt").write_bytes(b"\xe9")
+    answer = pinxit("generate", *words)
+    assert (answer.status, answer.err.count("\n")) == (status, 1)
+    assert answer.err.startswith(f"pinxit generate: {line}")
+
+
+def test_a_source_that_is_no_model_is_one_line(pinxit: Run, tmp_path: Path) -> None:
+    answer = pinxit("generate", "owl", "--from", str(tmp_path))
+    assert (answer.status, answer.err.count("\n")) == (1, 1)
+    assert answer.err.startswith(f"pinxit generate: {tmp_path}: it is no model file")
