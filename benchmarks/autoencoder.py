@@ -17,7 +17,8 @@ from pinxit.data.scene import Scene, single
 from pinxit.data.split import split
 from pinxit.generate.pipeline import to_pictures
 from pinxit.ledger.meter import find_hardware
-from pinxit.models.autoencoder import SHIPPED, load_small
+from pinxit.models.autoencoder import load_small
+from pinxit.models.identity import SHIPPED
 from pinxit.recipes.autoencoder import psnr
 from pinxit.train.autoencoder import to_pixels
 
