@@ -1,12 +1,14 @@
-"""The shipped model before the judge: single pieces of training art, of held-out styles, of unseen concepts.
+"""The shipped model before the judge: single pieces of training art, of held-out styles, of unseen concepts, and pairs.
 
 Each score stands beside its ceiling: the judge's word on the true scenes after a way through the autoencoder. One JSON
-line; the samples are written as a sheet, seeds 0 to n, not chosen.
+line; the samples are written as a sheet below the true scenes, seeds 0 to n, not chosen.
 """
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
+from itertools import count, islice
 
 import numpy as np
 import torch
@@ -15,22 +17,30 @@ from PIL import Image
 from pinxit.data.emoji import STYLES, Art, load_art
 from pinxit.data.kind import Pixels
 from pinxit.data.palette import PALETTE
-from pinxit.data.scene import Scene, single
+from pinxit.data.scene import Scene, scene, single
 from pinxit.data.split import split
 from pinxit.data.words import plain
 from pinxit.evaluate.alignment import Judge
 from pinxit.evaluate.feature import Lite0
-from pinxit.evaluate.score import Scores, score
+from pinxit.evaluate.score import Scores, score, stands_apart
 from pinxit.generate.load import load_pipeline
 from pinxit.generate.pipeline import to_pictures
 from pinxit.ledger.meter import find_hardware
 from pinxit.rng import numpy_at
 from pinxit.train.autoencoder import to_pixels
 
+GAP = 2  # pixels between the pieces of a pair, without which they are one area
 
-def choose(art: Art, count: int, side: int) -> list[Scene]:
-    places = numpy_at(0, "benchmark").permutation(len(art))[:count]
-    return [single(art[int(p)], list(PALETTE)[i % len(PALETTE)], (side, side)) for i, p in enumerate(places)]
+
+def singles(art: Art, side: int) -> Iterator[Scene]:
+    for index, place in enumerate(numpy_at(0, "benchmark").permutation(len(art))):
+        yield single(art[int(place)], list(PALETTE)[index % len(PALETTE)], (side, side))
+
+
+def pairs(art: Art, side: int) -> Iterator[Scene]:
+    """Scenes that training did not see: of another seed than its."""
+    drawn = (scene(art, 1, index, (side, side), (2, 2)) for index in count())
+    return (one for one in drawn if stands_apart(one.facts, GAP))
 
 
 def said(scores: Scores) -> dict[str, object]:
@@ -38,14 +48,19 @@ def said(scores: Scores) -> dict[str, object]:
     return {name: [round(s.value, 3), *(round(v, 3) for v in s.interval), s.n] for name, s in shares.items() if s.n}
 
 
-def main(count: int) -> None:
+def main(wanted: int) -> None:
     pipeline = load_pipeline()
     side, styles = pipeline.card.resolution, pipeline.card.styles
     everything = load_art(tuple(style for style in STYLES if style in styles))
     parts, judge = split(everything), Judge(everything, Lite0(side=64).features)
     rows, sheet = {}, []
-    for name in ("training", "unseen_style", "unseen_concept"):
-        scenes = choose(getattr(parts, name), count, side)
+    for name, found in (
+        ("training", singles(parts.training, side)),
+        ("unseen_style", singles(parts.unseen_style, side)),
+        ("unseen_concept", singles(parts.unseen_concept, side)),
+        ("two", pairs(parts.training, side)),
+    ):
+        scenes = list(islice(found, wanted))
         facts, prompts = [s.facts for s in scenes], [plain(s.facts) for s in scenes]
         drawn = [d.picture for d in pipeline.draw(prompts, range(len(prompts)), pipeline.card.sampling)]
         true = [s.picture for s in scenes]

@@ -65,7 +65,7 @@ class SmallAutoencoderConfig(Config):
     coarse: int = Field(160, gt=0, description="width at an eighth of the picture's side")
     encoder_blocks: tuple[int, int] = Field((1, 2), description="residual blocks, fine and coarse")
     decoder_blocks: tuple[int, int] = Field((2, 3), description="residual blocks, fine and coarse")
-    spread: float = Field(0.03, ge=0, description="deviation of the noise on the latent in training")
+    spread: float = Field(0.3, ge=0, description="deviation of the noise on the latent in training")
 
 
 class SmallCodecConfig(Config):

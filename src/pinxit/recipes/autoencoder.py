@@ -43,6 +43,7 @@ class AutoencoderRecipe(Config):
         kind="muon", matrix_rate=2e-2, weight_decay=0.0, warmup=1_600, decay=0.5
     )
     average: AverageConfig = AverageConfig(memory=3_000)
+    leash: float = Field(0.1, ge=0, description="weight of the latent's mean square in the loss")
 
 
 def training_picture(art: Art, recipe: AutoencoderRecipe, place: int) -> Pixels:
@@ -64,7 +65,7 @@ def train_autoencoder(recipe: AutoencoderRecipe, folder: Path, weights: Path) ->
     art = split(load_art(recipe.styles)).training
     torch.manual_seed(seed_at(recipe.seed, "weights/autoencoder"))
     network = SmallAutoencoder(recipe.network)
-    objective = AutoencoderObjective(network)
+    objective = AutoencoderObjective(network, recipe.leash)
     average = Average(deepcopy(network), recipe.average)
     state = TrainState(network, average, Optimizer(objective.trained, recipe.optimizer, recipe.images), recipe.seed)
     if saved := complete_checkpoints(folder):

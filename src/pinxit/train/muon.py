@@ -20,7 +20,7 @@ def orthogonalise(matrix: Float[Tensor, "m n"], steps: int = 5) -> Float[Tensor,
     x = x / x.norm().clamp_min(1e-7)
     for _ in range(steps):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)  # ax + (b gram + c gram²) x
     back: Tensor = x.T if matrix.shape[0] > matrix.shape[1] else x
     return back
 
