@@ -19,7 +19,7 @@ def demo() -> Recipe:
         network=TransformerConfig(
             depth=6, width=192, heads=6, channels=16, outputs=1, caption_width=384, position_base=4
         ),
-        process=FlowConfig(),
+        process=FlowConfig(time_mean=1.0, time_spread=1.5),  # words decide where noise is strong: docs/log.md
         stages={
             "pixels": StageConfig(
                 teaches="class",
@@ -66,6 +66,7 @@ def own() -> Recipe:
         name="own",
         start="shipped",
         network=shipped().network,
+        process=shipped().process,
         stages={
             "own": StageConfig(
                 teaches="text",
