@@ -43,7 +43,7 @@ def main(classes: int, texts: int) -> None:
             look = probe(objective, material.probes, file, "alignment")
             look(state)
             loader = material.loader(state.started)
-            hooks = [follow_average(alignment.batch), Every(texts // 4, look)]
+            hooks = [follow_average(alignment.batch), Every(texts // 4, 0, look)]
             fit(Run(state, objective, loader, state.started + texts, alignment.batch, hooks))
             loader.close()
             rows[without] = [

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
 
@@ -15,21 +16,26 @@ console = Console()
 
 
 def append_line(file: Path, row: Mapping[str, object]) -> None:
-    """`file` has one more line of JSON, written whole."""
+    """`file` has one more line of JSON, on a line of its own even where a kill left the last one torn."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", encoding="utf-8") as opened:
-        opened.write(json.dumps(row, ensure_ascii=False) + "\n")
+    with file.open("ab+") as opened:
+        if opened.tell():
+            opened.seek(-1, SEEK_END)
+            torn = opened.read(1) != b"\n"
+        else:
+            torn = False
+        opened.write(("\n" * torn + json.dumps(row, ensure_ascii=False) + "\n").encode())
 
 
 def read_lines(file: Path) -> list[dict[str, object]]:
-    """Every complete line of a file of JSON lines; none if there is no such file, a torn last line is passed over."""
+    """Every complete line of a file of JSON lines; none if there is no such file, torn lines are passed over."""
     rows: list[dict[str, object]] = []
     if file.is_file():
-        for line in file.read_text(encoding="utf-8").splitlines():
+        for line in file.read_text(encoding="utf-8").split("\n"):
             try:
                 rows.append(json.loads(line))
             except json.JSONDecodeError:
-                break
+                continue
     return rows
 
 

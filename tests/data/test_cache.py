@@ -128,3 +128,9 @@ def test_no_class_is_no_class(tmp_path: Path) -> None:
 def test_the_manifest_holds_the_account_of_its_shard(folder: Path) -> None:
     line = json.loads((folder / "manifest.jsonl").read_text())
     assert (line["records"], line["used"], line["first"]) == (6, 6, "key 0")
+
+
+def test_a_cache_that_is_not_finished_is_not_well(tmp_path: Path) -> None:
+    encode([record(i) for i in range(3)], Codec(), Words(), tmp_path, FINGERPRINT)
+    (tmp_path / "encode.json").unlink()
+    assert verify(tmp_path) == [f"{tmp_path}: it is not finished, 3 records are encoded"]

@@ -273,3 +273,22 @@ def test_decoded_pictures_are_held_at_their_buckets_size_alone(tmp_path: Path, m
 
     encode(Lazy(range(64)), Codec(), Words(), tmp_path, FINGERPRINT)  # type: ignore[arg-type]
     assert most <= 3
+
+
+@pytest.mark.parametrize(("resolution", "most"), [(64, 32), (512, 8), (1024, 2), (2048, 1)])
+def test_large_pictures_are_encoded_few_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolution: int, most: int
+) -> None:
+    groups: list[int] = []
+
+    class Watched(Codec):
+        def encode(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            groups.append(len(pixels))
+            return super().encode(pixels[..., :16, :16])
+
+    monkeypatch.setattr("pinxit.data.encode.SHARD", 2048)
+    monkeypatch.setattr("pinxit.data.encode.fit", lambda _, size: np.zeros((size.height, size.width, 3), np.uint8))
+    wanted = FINGERPRINT.model_copy(update={"resolution": resolution})
+    encode([record(i, (16, 16)) for i in range(33)], Watched(), Words(), tmp_path, wanted)
+    assert max(groups) == most
+    assert sum(groups) == 33

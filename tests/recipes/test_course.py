@@ -165,3 +165,14 @@ def test_the_page_of_the_run_is_one_file(straight: tuple[Path, Mapping[str, Tens
     page = write_page(straight[0], ["pinxit --help"]).read_text(encoding="utf-8")
     assert 'src="http' not in page
     assert "alignment" in page
+
+
+def test_a_recipe_written_in_another_notation_is_the_same_recipe(
+    straight: tuple[Path, Mapping[str, Tensor], TrainState],
+) -> None:
+    file = straight[0] / "recipe.yaml"
+    text = file.read_text()
+    file.write_text("# mine\n" + text.replace("learning_rate: 0.001", "learning_rate: 1.0e-3"))
+    assert file.read_text() != text
+    assert Course(smallest(), straight[0]).run().seen == straight[2].seen
+    file.write_text(text)

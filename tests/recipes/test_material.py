@@ -11,6 +11,7 @@ from torch import nn
 from pinxit.data.cache import cache_beside, read_manifest
 from pinxit.data.encode import encode
 from pinxit.data.records import read_records, write_records
+from pinxit.errors import ConfigError, DataError
 from pinxit.models.autoencoder import SmallAutoencoder, load_autoencoder
 from pinxit.models.minilm import MiniLM
 from pinxit.models.text import load_text
@@ -156,3 +157,41 @@ def test_a_class_stage_on_pictures_with_classes_says_nothing(
     recipe = recipe_for(tmp_path / "own", "class")
     assert open_material(recipe, recipe.stages["own"], tmp_path / "run").classes == 2
     assert "class" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"network": {"channels": 8}}, "network.channels = 8: the autoencoder has 16; set it to 16"),
+        ({"network": {"caption_width": 64}}, "network.caption_width = 64: the text encoder has 384"),
+        ({"resolution": 72}, "resolution = 72: it is no multiple of 16.* say 64 or 80"),
+        ({"resolution": 8}, "resolution = 8: .* say 16 or 16"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_anything_is_encoded(
+    records: Path, tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    recipe = recipe_for(records)
+    network = recipe.network.model_copy(update=changes.pop("network", {}))  # type: ignore[arg-type]
+    stage = recipe.stages["own"].model_copy(update=changes)
+    with pytest.raises(ConfigError, match=said):
+        open_material(recipe.model_copy(update={"network": network}), stage, tmp_path / "run")
+    assert not list(tmp_path.glob("*cache*"))
+
+
+def test_a_run_does_not_go_on_with_other_pictures(records: Path, tmp_path: Path) -> None:
+    recipe, run = recipe_for(records), tmp_path / "run"
+    Course(recipe, run).run()
+    write_records([record(i) for i in range(7)], records, "drawn", force=True)
+    with pytest.raises(DataError, match="imported anew since the run began"):
+        Course(recipe, run).run()
+
+
+def test_what_encoding_lost_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    long = record(1, captions=(" ".join(["owl"] * 200),))
+    write_records([record(0), long, record(2, (16, 200))], tmp_path / "own", "drawn")
+    recipe = recipe_for(tmp_path / "own")
+    open_material(recipe, recipe.stages["own"], tmp_path / "run")
+    told = capsys.readouterr().out
+    assert "1 of 3 pictures were rejected" in told
+    assert "1 of 2 captions were cut" in told

@@ -1,7 +1,7 @@
 """`pinxit data import PATH --out RECORDS`: your own pictures and captions, every rejected one named.
 
-pinxit data import ~/pictures --out data/mine
-pinxit data import shards/ --out data/mine --rules.least-side 64
+pinxit data import ~/pictures --out data/own
+pinxit data import shards/ --out data/own --rules.least-side 64
 """
 
 import shlex
@@ -28,7 +28,7 @@ STATUS_EVERY = 100  # pictures
 class Arguments(Config):
     """Reads a folder of pictures with captions, WebDataset tars or parquet; says what was used and what was not.
 
-    Example: pinxit data import ~/pictures --out data/mine
+    Example: pinxit data import ~/pictures --out data/own
     """
 
     path: Positional[Path] = Field(description="a folder, a tar or a parquet file")

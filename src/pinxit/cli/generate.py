@@ -56,6 +56,9 @@ def run(arguments: Arguments) -> None:
     settings = SamplingConfig.model_validate(
         pipeline.card.sampling.model_dump() | {name: value for name, value in changes.items() if value is not None}
     )
+    for prompt in prompts:
+        if lost := pipeline.text.cut(prompt):
+            say(f"too long, and cut before {lost!r}: {prompt}")
     asked = [prompt for prompt in prompts for _ in range(arguments.count)]
     seeds = [arguments.seed + index for index in range(len(asked))]
     drawings = pipeline.draw(asked, seeds, settings, _size(arguments.size), arguments.negative)

@@ -229,6 +229,8 @@ def open_cache(folder: Path, wanted: Fingerprint) -> Cache:
 def verify(folder: Path) -> list[str]:
     """What is wrong with a cache, file by file: sums, counts, joins, values not finite; empty if all is well."""
     lines = read_manifest(folder)
+    if not is_complete(folder):
+        return [f"{folder}: it is not finished, {sum(line['records'] for line in lines)} records are encoded"]
     wrong = [fault for line in lines for fault in _sums(folder, line)]
     if wrong:
         return wrong

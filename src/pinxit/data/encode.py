@@ -1,4 +1,4 @@
-"""Record -> Feature: pictures through the autoencoder, captions through the text encoder, once, into a cache."""
+"""Records -> latents and caption states, once, into a cache: through the autoencoder and the text encoder."""
 
 import json
 import os
@@ -34,8 +34,9 @@ from pinxit.log import Bar, console
 from pinxit.models.autoencoder import Autoencoder
 from pinxit.models.text import TextEncoder
 
-SHARD = 2048  # records
-PICTURES, TEXTS = 32, 64  # through the encoders at once
+SHARD, FEWEST = 2048, 32  # records; of large pictures fewer, since a stop loses a shard at most
+PIXELS, TEXTS = 2**21, 64  # through the encoders at once
+PICTURES = 32  # at most
 EXAMPLES = 5  # of lost words, in the account
 
 
@@ -161,9 +162,10 @@ def _encode_rest(
     start = _done(folder, records)
     known = set(Cache(folder).captions) if start else set()
     choice = buckets(fingerprint.resolution, fingerprint.multiple, aspect=fingerprint.buckets)
+    size = min(SHARD, max(FEWEST, SHARD * 256**2 // fingerprint.resolution**2))
     with Bar("encoding", len(records), start) as bar:
         while start < len(records):
-            part = (records[i] for i in range(start, min(start + SHARD, len(records))))
+            part = _watched(bar, records, range(start, min(start + size, len(records))))
             shard = Shard(text, known)
             if not known:
                 shard.texts[caption_hash("", text.identity)] = ""
@@ -174,6 +176,13 @@ def _encode_rest(
             known |= shard.texts.keys()
             start += shard.account.records
             bar.move(start)
+
+
+def _watched(bar: Bar, records: Sequence[Record], places: Iterable[int]) -> Iterator[Record]:
+    """The records at the places; the bar says how many were taken."""
+    for place in places:
+        yield records[place]
+        bar.move(place + 1)
 
 
 def recaption(records: Iterable[Record], text: TextEncoder, folder: Path) -> Cache:
@@ -280,7 +289,7 @@ def _latents(
         label = -1 if record.label is None else record.label
         group = waiting.setdefault(bucket, [])
         group.append(Fitted(record.key, label, (height, width), fit(record.picture, bucket)))
-        if len(group) == PICTURES:
+        if len(group) >= min(PICTURES, PIXELS // (bucket.height * bucket.width)):
             rows += _through(autoencoder, waiting.pop(bucket), dtype)
     for rest in waiting.values():
         rows += _through(autoencoder, rest, dtype)

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,14 @@ from pinxit.data.kind import Pixels
 from pinxit.data.palette import PALETTE
 from pinxit.data.scene import Placement, compose
 from pinxit.data.split import split
-from pinxit.log import Bar
+from pinxit.errors import CheckpointError
+from pinxit.log import Bar, drop_lines_after
 from pinxit.models.autoencoder import SmallAutoencoder
 from pinxit.models.config import SmallAutoencoderConfig
 from pinxit.rng import numpy_at, seed_at
 from pinxit.train.autoencoder import AutoencoderObjective, PictureLoader
 from pinxit.train.average import Average
-from pinxit.train.checkpoint import complete_checkpoints, read_checkpoint, write_checkpoint
+from pinxit.train.checkpoint import complete_checkpoints, name_newest, read_checkpoint, write_checkpoint
 from pinxit.train.config import AverageConfig, OptimizerConfig
 from pinxit.train.hook import Checkpointer, StepLog, Stopper, follow_average
 from pinxit.train.loop import fit
@@ -66,10 +68,12 @@ def train_autoencoder(recipe: AutoencoderRecipe, folder: Path, weights: Path) ->
     torch.manual_seed(seed_at(recipe.seed, "weights/autoencoder"))
     network = SmallAutoencoder(recipe.network)
     objective = AutoencoderObjective(network, recipe.leash)
+    _claim(folder, recipe)
     average = Average(deepcopy(network), recipe.average)
     state = TrainState(network, average, Optimizer(objective.trained, recipe.optimizer, recipe.images), recipe.seed)
     if saved := complete_checkpoints(folder):
         read_checkpoint(state, saved[-1])
+        drop_lines_after(folder / "steps.jsonl", state.seen)
     loader = PictureLoader(lambda place: training_picture(art, recipe, place), recipe.batch)
     with Stopper() as stopper, Bar("autoencoder", recipe.images, state.seen) as bar:
         hooks: list[Hook] = [
@@ -77,11 +81,20 @@ def train_autoencoder(recipe: AutoencoderRecipe, folder: Path, weights: Path) ->
             StepLog(folder / "steps.jsonl", "autoencoder", bar),
             Checkpointer(folder, stopper, every=120),
         ]
-        fit(Run(state, objective, loader, recipe.images, recipe.batch, hooks))
+        fit(Run(state, objective, loader, recipe.images, recipe.batch, hooks, partial(name_newest, folder)))
     write_checkpoint(state, folder)
     finished = average.model
     assert isinstance(finished, SmallAutoencoder)
     ship(finished, [training_picture(art, recipe, -place) for place in range(1, 1025)], weights)
+
+
+def _claim(folder: Path, recipe: AutoencoderRecipe) -> None:
+    """The folder is this recipe's; CheckpointError if it holds a run of another."""
+    file, said = folder / "recipe.json", recipe.model_dump_json(indent=1)
+    if complete_checkpoints(folder) and file.is_file() and file.read_text(encoding="utf-8") != said:
+        raise CheckpointError(folder, "it holds a run with other settings", "choose another folder, or give its own")
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(said, encoding="utf-8")
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pinxit.errors import CheckpointError
@@ -12,8 +13,14 @@ from pinxit.recipes.build import begin_stage, objective_for
 from pinxit.recipes.material import Material, open_material
 from pinxit.recipes.probe import probe
 from pinxit.recipes.recipe import Recipe, StageConfig
-from pinxit.recipes.table import dump_recipe
-from pinxit.train.checkpoint import complete_checkpoints, read_checkpoint, read_place, write_checkpoint
+from pinxit.recipes.table import dump_recipe, load_recipe
+from pinxit.train.checkpoint import (
+    complete_checkpoints,
+    name_newest,
+    read_checkpoint,
+    read_place,
+    write_checkpoint,
+)
 from pinxit.train.hook import Checkpointer, Every, StepLog, Stopper, follow_average
 from pinxit.train.loop import fit
 from pinxit.train.run import Hook, Run
@@ -69,41 +76,36 @@ class Course:
 
     def _train(self, name: str, stage: StageConfig, state: TrainState, material: Material, stopper: Stopper) -> None:
         objective = objective_for(self.recipe, stage, state.model, material.null)
-        probes = Every(
-            self.recipe.probe_every,
-            probe(objective, material.probes, self.folder / "probe.jsonl", name),
-        )
+        look = probe(objective, material.probes, self.folder / "probe.jsonl", name)
         loader = material.loader(state.started)
         with Bar(name, stage.images, state.seen_in_stage) as bar, self.meter.stage(name) as meter:
             hooks: list[Hook] = [
                 follow_average(stage.batch),
                 StepLog(self.folder / "steps.jsonl", name, bar),
                 lambda _, report: meter.note(pictures=stage.batch, waited=report.waited),
-                probes,
+                Every(self.recipe.probe_every, state.seen, look),
                 Checkpointer(self.folder, stopper, self.recipe.save_every),
             ]
-            end = state.started + stage.images
-            fit(Run(state, objective, loader, end, stage.batch, hooks, self._last_good))
+            begun, end = state.seen, state.started + stage.images
+            fit(Run(state, objective, loader, end, stage.batch, hooks, partial(name_newest, self.folder)))
         loader.close()
+        if begun < end and end % self.recipe.probe_every:
+            look(state)
         write_checkpoint(state, self.folder)
         with self.meter.stage(name, "evaluate"):
             for action in self.after_stage:
                 action(StageEnd(self.recipe, self.folder, name, stage, state, material))
 
     def _claim_folder(self) -> None:
-        file, text = self.folder / "recipe.yaml", dump_recipe(self.recipe)
-        if file.is_file() and file.read_text(encoding="utf-8") != text and complete_checkpoints(self.folder):
+        file = self.folder / "recipe.yaml"
+        if file.is_file() and complete_checkpoints(self.folder) and load_recipe(str(file)) != self.recipe:
             raise CheckpointError(
                 self.folder, "it holds a run of another recipe", "choose another folder, or go on with its recipe.yaml"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_text(dump_recipe(self.recipe), encoding="utf-8")
 
     def _forget_after(self, seen: int) -> None:
         """Lines that will be written again are gone, so that no step stands twice."""
         for file in ("steps.jsonl", "probe.jsonl", "scores.jsonl"):
             drop_lines_after(self.folder / file, seen)
-
-    def _last_good(self) -> str:
-        saved = complete_checkpoints(self.folder)
-        return str(saved[-1]) if saved else "none"

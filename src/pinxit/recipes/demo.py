@@ -9,7 +9,7 @@ import torch
 from pinxit.data.emoji import load_art
 from pinxit.data.loader import CacheLoader, plan
 from pinxit.data.split import split
-from pinxit.errors import DivergenceError
+from pinxit.errors import CheckpointError, DivergenceError
 from pinxit.ledger.meter import Meter
 from pinxit.log import Bar, console
 from pinxit.recipes.build import begin_stage, objective_for
@@ -91,6 +91,8 @@ def run_demo(folder: Path, minutes: float) -> Path:
     saved = folder / "recipe.yaml"
     if saved.is_file():
         recipe = load_recipe(str(saved))
+        if recipe.name != demo().name:
+            raise CheckpointError(folder, f"it holds a run of the recipe {recipe.name!r}", "choose another folder")
     else:
         meter = Meter(folder)
         with meter.stage("before", "encode"):

@@ -51,7 +51,7 @@ def shipped() -> Recipe:
     and two objects; the machine's speed aside.
     """
     base = demo()
-    art = EmojiDataConfig(pieces=2, pictures=48_000)
+    art = EmojiDataConfig(pieces=2, pictures=40_000)
     pixels, alignment = (base.stages[name].model_copy(update={"data": art}) for name in ("pixels", "alignment"))
     stages = {
         "pixels": pixels.model_copy(update={"images": 25_600}),

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from pinxit.data.bucket import Bucket, buckets
-from pinxit.data.cache import Cache, cache_beside, is_complete, open_cache
+from pinxit.data.cache import Cache, cache_beside, is_complete, open_cache, read_account
 from pinxit.data.config import Fingerprint
 from pinxit.data.emoji import Art, load_art
 from pinxit.data.encode import encode
@@ -17,6 +17,7 @@ from pinxit.data.loader import CacheLoader, Plan, make_batch, plan
 from pinxit.data.records import read_records
 from pinxit.data.scene import Scene, labels, plain_scene, scene
 from pinxit.data.split import Split, split
+from pinxit.errors import ConfigError, DataError
 from pinxit.log import console
 from pinxit.models.autoencoder import load_autoencoder
 from pinxit.models.identity import identify_autoencoder
@@ -24,6 +25,7 @@ from pinxit.models.null import NullCondition
 from pinxit.models.text import identify_text, load_text
 from pinxit.recipes.recipe import DataConfig, EmojiDataConfig, Recipe, RecordsDataConfig, StageConfig
 from pinxit.rng import numpy_at
+from pinxit.train.checkpoint import complete_checkpoints
 
 PROBES = 64  # pictures of each split that the probe loss looks at
 HELD_OUT = "held out "  # how the keys of scenes begin that are not for training
@@ -106,12 +108,25 @@ class Material:
 
 
 def wanted_fingerprint(recipe: Recipe, stage: StageConfig) -> tuple[Fingerprint, int]:
-    """What a stage's cache must have been made of, and the autoencoder's factor; no encoder is loaded."""
-    autoencoder = identify_autoencoder(recipe.autoencoder)
+    """What a stage's cache must have been made of, and the autoencoder's factor; no encoder is loaded.
+
+    Raises ConfigError where network, encoders and resolution do not fit each other.
+    """
+    autoencoder, text, network = identify_autoencoder(recipe.autoencoder), identify_text(recipe.text), recipe.network
+    multiple = autoencoder.factor * network.patch
+    for field, value, wanted, whose in (
+        ("network.channels", network.channels, autoencoder.channels, "autoencoder"),
+        ("network.caption_width", network.caption_width, text.width, "text encoder"),
+    ):
+        if value != wanted:
+            raise ConfigError(field, value, f"the {whose} has {wanted}", f"set it to {wanted}, or change the {whose}")
+    if stage.resolution % multiple:
+        below = stage.resolution - stage.resolution % multiple
+        problem = f"it is no multiple of {multiple}, the autoencoder's factor times the network's patch"
+        raise ConfigError("resolution", stage.resolution, problem, f"say {below or multiple} or {below + multiple}")
     fingerprint = Fingerprint(
-        autoencoder=autoencoder, text=identify_text(recipe.text), resolution=stage.resolution, buckets=stage.buckets,
-        multiple=autoencoder.factor * recipe.network.patch,
-    )  # fmt: skip
+        autoencoder=autoencoder, text=text, resolution=stage.resolution, buckets=stage.buckets, multiple=multiple
+    )
     return fingerprint, autoencoder.factor
 
 
@@ -126,10 +141,15 @@ def cache_folder(recipe: Recipe, stage: StageConfig, folder: Path) -> Path:
 def link_cache(where: Path, records: Path, fingerprint: Fingerprint) -> None:
     """`where` is a link to the cache of the records as they are now: the one beside them, where `pinxit data encode`
     writes too and other runs look, or one beside `where`, if nothing can be written there.
+
+    DataError if a run with checkpoints has learned from another import there, which a resumed run cannot go on from.
     """
     shared = cache_beside(records, fingerprint)
     own = where.with_name(shared.name)
     target = shared if is_complete(shared) or (not is_complete(own) and _can_write(shared)) else own
+    if where.is_symlink() and where.resolve() != target.resolve() and complete_checkpoints(where.parent.parent):
+        problem = "it was imported anew since the run began, with other pictures, captions or encoders"
+        raise DataError(records, problem, "train in another run folder; --start goes on from weights")
     target.mkdir(parents=True, exist_ok=True)
     where.parent.mkdir(parents=True, exist_ok=True)
     temporary = where.with_name(f".{where.name}")
@@ -159,6 +179,7 @@ def open_material(recipe: Recipe, stage: StageConfig, folder: Path) -> Material:
     if not is_complete(where):
         records = read_data(stage.data, stage, recipe.seed, fingerprint.multiple)
         encode(records, load_autoencoder(recipe.autoencoder), load_text(recipe.text), where, fingerprint)
+        _tell(where)
     cache = open_cache(where, fingerprint)
     if stage.teaches == "class" and cache.classes == 0:
         said = "no picture has a class: the stage that teaches classes learns them all under the null class"
@@ -170,6 +191,19 @@ def open_material(recipe: Recipe, stage: StageConfig, folder: Path) -> Material:
         cache, plan(cache, stage.batch, training), held_out, recipe.seed, stage,
         classes=cache.classes, factor=factor,
     )  # fmt: skip
+
+
+def _tell(cache: Path) -> None:
+    """Lines that say what encoding lost: pictures, captions, words."""
+    account = read_account(cache)
+    said = {
+        "rejected": f"{account['rejected']} of {account['records']} pictures were rejected: {cache / 'rejected.jsonl'}",
+        "cut": f"{account['cut']} of {account['captions']} captions were cut, such as before {account['lost'][:1]}",
+        "emptied": f"{account['emptied']} of {account['captions']} captions were empty after cleaning",
+    }
+    for name, line in said.items():
+        if account[name]:
+            console.print(line, style="yellow", markup=False, soft_wrap=True)
 
 
 def hold_out(cache: Cache, data: DataConfig, seed: int) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from PIL import Image
 from pinxit.data.bucket import Bucket, fit
 from pinxit.data.kind import Pixels
 from pinxit.data.records import Records, read_records
-from pinxit.errors import DataError
+from pinxit.errors import ConfigError, DataError
 from pinxit.evaluate.nearest import find_nearest
 from pinxit.generate.card import ModelCard, read_model
 from pinxit.generate.load import load_pipeline, model_file
@@ -21,6 +21,7 @@ from pinxit.models.null import hold_null
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import check_start
 from pinxit.recipes.course import Course, StageEnd
+from pinxit.recipes.emoji import shipped
 from pinxit.recipes.finish import known_prompt, next_commands, save_model
 from pinxit.recipes.material import Material, open_material, wanted_fingerprint
 from pinxit.recipes.page import write_page
@@ -48,6 +49,9 @@ def train_recipe(recipe: Recipe, folder: Path) -> Path:
     card: ModelCard | None = None
     if file is not None:
         network, null, card, _ = read_model(file)
+        if recipe.network not in (card.network, shipped().network):
+            problem = "the weights that the run starts with have another network"
+            raise ConfigError("network", recipe.network, problem, "leave it out, or start from scratch: --start none")
         recipe = recipe.model_copy(update={"network": card.network})  # the weights decide
         check_start(card, recipe, wanted_fingerprint(recipe, next(iter(recipe.stages.values())))[0])
         if null.kind == "learned":

@@ -1,6 +1,7 @@
 """The explicit table of recipes, and the way from a file or a name to one value."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -16,6 +17,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "own": emoji.own,
     "smallest": emoji.smallest,
     "pixart": pixart.paper,
+    "pixart-scaled": partial(pixart.paper, scale_rate=True),
 }
 
 

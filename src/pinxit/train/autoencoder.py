@@ -62,9 +62,9 @@ class AutoencoderObjective:
 
 @dataclass
 class PictureLoader:
-    """Batches of pictures that `draw` makes from their places; sizes alternate a step."""
+    """Batches of pictures that `draw` makes from their places."""
 
-    draw: Callable[[int], Pixels]  # the picture at a place; its size may depend on `place // batch` alone
+    draw: Callable[[int], Pixels]  # the picture at a place; all are of one size
     batch: int
     waited: float = 0.0
 

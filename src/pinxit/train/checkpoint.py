@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from pinxit.errors import CheckpointError
@@ -17,7 +18,8 @@ def write_checkpoint(state: TrainState, run_folder: Path, keep: int = 2) -> Path
     root = run_folder / "checkpoint"
     root.mkdir(parents=True, exist_ok=True)
     final, temporary = root / str(state.seen), root / f".{state.seen}.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
+    for left in root.glob(".*"):  # by a kill
+        shutil.rmtree(left)
     temporary.mkdir()
     tensors = {name: tensor.contiguous() for name, tensor in state.tensors().items()}
     save_file(tensors, temporary / "state.safetensors")
@@ -26,8 +28,10 @@ def write_checkpoint(state: TrainState, run_folder: Path, keep: int = 2) -> Path
         with file.open("rb") as opened:
             os.fsync(opened.fileno())
     (temporary / "done").touch()
-    shutil.rmtree(final, ignore_errors=True)
+    if final.exists():  # written again at a border: it gives way whole
+        final.rename(root / f".{state.seen}.old")
     temporary.rename(final)
+    shutil.rmtree(root / f".{state.seen}.old", ignore_errors=True)
     for old in complete_checkpoints(run_folder)[:-keep]:
         shutil.rmtree(old)
     return final
@@ -37,6 +41,11 @@ def complete_checkpoints(run_folder: Path) -> list[Path]:
     """The complete checkpoints of a run, oldest first; half-written ones are passed over."""
     found = [path for path in (run_folder / "checkpoint").glob("[0-9]*") if (path / "done").is_file()]
     return sorted(found, key=lambda path: int(path.name))
+
+
+def name_newest(run_folder: Path) -> str:
+    """The newest complete checkpoint, for messages; "none" before the first."""
+    return str((complete_checkpoints(run_folder) or ["none"])[-1])
 
 
 def read_place(checkpoint: Path) -> Mapping[str, int]:
@@ -52,4 +61,8 @@ def read_checkpoint(state: TrainState, checkpoint: Path) -> None:
     except (RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(
             checkpoint, f"it does not fit this recipe ({error})", "resume with the recipe.yaml of the run folder"
+        ) from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            checkpoint, f"it cannot be read ({error})", "delete it to go on from the one before"
         ) from error

@@ -84,13 +84,13 @@ class Checkpointer:
 class Every:
     """A hook: calls `action` each time another `interval` of examples was seen."""
 
-    def __init__(self, interval: int, action: Callable[[TrainState], None]) -> None:
+    def __init__(self, interval: int, seen: int, action: Callable[[TrainState], None]) -> None:
         self.interval, self.action = interval, action
-        self._done: int | None = None
+        self._done = seen // interval
 
     def __call__(self, state: TrainState, _: StepReport) -> None:
         """The action ran if its time came."""
         due = state.seen // self.interval
-        if self._done is not None and due > self._done:
+        if due > self._done:
             self.action(state)
         self._done = due
