@@ -47,18 +47,20 @@ def drop_lines_after(file: Path, seen: int) -> None:
 
 
 class Bar:
-    """Progress of one long piece of work: speed, time left and a note such as the loss."""
+    """Progress of one long piece of work: speed, time left where the `total` is known, and a note such as the loss."""
 
-    def __init__(self, title: str, total: int, done: int = 0, unit: str = "pictures") -> None:
+    def __init__(self, title: str, total: int | None, done: int = 0, unit: str = "pictures") -> None:
         self.title, self.total, self.done, self.unit = title, total, done, unit
         self._start, self._first, self._last_plain = time.monotonic(), done, 0.0
         self._rich: Progress | None = None
         if console.is_terminal:
             self._rich = Progress(
-                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+                TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}{task.fields[whole]}"),
                 TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TimeRemainingColumn(), console=console,
             )  # fmt: skip
-            self._task = self._rich.add_task(title, total=total, completed=done, note="")
+            self._task = self._rich.add_task(
+                title, total=total, completed=done, note="", whole="" if total is None else f"/{total}"
+            )
 
     def __enter__(self) -> "Bar":
         if self._rich:
@@ -88,6 +90,8 @@ class Bar:
 
     def _plain(self, note: str) -> None:
         self._last_plain = time.monotonic()
-        left = (self.total - self.done) / max(1e-9, self.speed)
-        text = f"{self.title}: {self.done}/{self.total} {self.unit}, {self.speed:.0f}/s, {left:.0f} s left {note}"
+        whole, left = "", ""
+        if self.total is not None:
+            whole, left = f"/{self.total}", f", {(self.total - self.done) / max(1e-9, self.speed):.0f} s left"
+        text = f"{self.title}: {self.done}{whole} {self.unit}, {self.speed:.0f}/s{left} {note}"
         console.print(text.rstrip(), highlight=False, soft_wrap=True)

@@ -18,6 +18,7 @@ class Pipeline:
 
     card = SimpleNamespace(sampling=SamplingConfig(solver="euler", steps=25))
     sha256 = "0" * 64
+    text = SimpleNamespace(cut=lambda prompt: " ".join(prompt.split()[4:]))  # its encoder reads four words
 
     def draw(
         self, prompts: Sequence[str], seeds: Sequence[int], settings: SamplingConfig,
@@ -54,6 +55,12 @@ def test_prompts_of_a_file_follow_those_of_the_command(pinxit: Run, pipeline: Pi
     Path("prompts.txt").write_text("a fox\n\n  a pear  \n")
     assert pinxit("generate", "an owl", "--prompts", "prompts.txt").status == 0
     assert [prompt for prompt, _ in pipeline.asked] == ["an owl", "a fox", "a pear"]
+
+
+def test_words_that_the_encoder_does_not_read_are_told(pinxit: Run, pipeline: Pipeline) -> None:
+    said = pinxit("generate", "an owl on a white background", "a fox").out
+    assert said.startswith("too long, and cut before 'white background': an owl on a white background\n")
+    assert said.count("cut before") == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pinxit.errors import DivergenceError
 from pinxit.models.autoencoder import SmallAutoencoder, SmallCodec
 from pinxit.models.config import MiniLMConfig, SmallAutoencoderConfig
 from pinxit.models.text import load_text
-from pinxit.recipes.demo import overfit, sized
+from pinxit.recipes.demo import GROWTH, overfit, sized
 from pinxit.recipes.emoji import demo, smallest
 from pinxit.recipes.material import Material
 from pinxit.recipes.recipe import Recipe
@@ -65,10 +65,10 @@ def test_the_demo_is_sized_to_the_machine_and_keeps_its_shares() -> None:
     for name, stage in demo().stages.items():
         assert fast.stages[name].images == pytest.approx(2 * slow.stages[name].images, rel=0.05)
         assert slow.stages[name].images % stage.batch == 0
-    seconds = {name: s.images * (s.resolution / 64) ** 2 / 100 for name, s in slow.stages.items()}
+    seconds = {name: s.images * (s.resolution / 48) ** GROWTH / 100 for name, s in slow.stages.items()}
     assert sum(seconds.values()) == pytest.approx(600, rel=0.02)
-    few_tokens = sum(t for name, t in seconds.items() if slow.stages[name].resolution == 64)
-    assert few_tokens > 0.6 * sum(seconds.values())
+    resolutions = [stage.resolution for stage in slow.stages.values()]
+    assert resolutions == [48, 48, 64]
 
 
 def test_a_run_is_never_sized_to_nothing() -> None:

@@ -268,3 +268,12 @@ def test_a_file_that_cannot_be_read_is_named_with_its_field(tmp_path: Path) -> N
     write_lines(tmp_path / "steps.jsonl", [{"seen": "often", "stage": "pixels", "loss": 1.0}])
     with pytest.raises(DataError, match=r"steps\.jsonl: seen: .*'often'; mend or remove the file"):
         write_page(tmp_path)
+
+
+def test_a_page_written_again_keeps_its_next_commands(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("name: emoji")
+    commands = ["pinxit cost runs/emoji", "pinxit generate 'two\nlines'"]
+    write_page(tmp_path, commands)
+    text = read(write_page(tmp_path)).text
+    assert "pinxit cost runs/emoji" in text
+    assert "two" in text

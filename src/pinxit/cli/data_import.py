@@ -20,9 +20,7 @@ from pinxit.data.original import Found, SourceRules
 from pinxit.data.records import import_records
 from pinxit.data.source import read_source
 from pinxit.errors import MissingExtra
-from pinxit.log import console
-
-STATUS_EVERY = 100  # pictures
+from pinxit.log import Bar, console
 
 
 class Arguments(Config):
@@ -67,12 +65,11 @@ def _token_limit() -> TokenLimit | None:
 
 
 def _shown(found: Iterator[Found]) -> Iterator[Found]:
-    """The same, with a count in the terminal."""
-    with console.status("reading") as status:
+    """The same, with their count and speed."""
+    with Bar("reading", None, unit="files and rows") as bar:
         for number, item in enumerate(found, 1):
             yield item
-            if number % STATUS_EVERY == 0:
-                status.update(f"reading: {number:,}")
+            bar.move(number)
 
 
 def _table(report: ImportReport) -> Table:

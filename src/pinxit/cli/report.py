@@ -3,7 +3,6 @@
 pinxit report runs/demo
 """
 
-import shlex
 from pathlib import Path
 
 from pydantic import Field
@@ -32,5 +31,4 @@ def run(arguments: Arguments) -> None:
     """Writes, and prints the path."""
     from pinxit.recipes.page import write_page
 
-    page = write_page(arguments.folder, [shlex.join(["pinxit", "cost", str(arguments.folder)])])
-    say(str(page.resolve()))
+    say(str(write_page(arguments.folder).resolve()))

@@ -57,7 +57,10 @@ class SceneRecords(Sequence[Record]):
 
     def scene(self, art: Art, index: int) -> Scene:
         """Scene `index` of some art, in one of the sizes."""
-        bucket = self.sizes[int(numpy_at(self.seed, f"size/{index}").integers(len(self.sizes)))]
+        rng = numpy_at(self.seed, f"size/{index}")
+        wide = len(self.sizes) > 1 and rng.random() < self.data.wide
+        choice = [bucket for bucket in self.sizes if (bucket.height != bucket.width) == wide]
+        bucket = choice[int(rng.integers(len(choice)))]
         size = (bucket.height, bucket.width)
         if self.data.pieces > 1 and index % 2:
             return scene(art, self.seed, index, size, (2, self.data.pieces))
@@ -147,7 +150,7 @@ def link_cache(where: Path, records: Path, fingerprint: Fingerprint) -> None:
     shared = cache_beside(records, fingerprint)
     own = where.with_name(shared.name)
     target = shared if is_complete(shared) or (not is_complete(own) and _can_write(shared)) else own
-    if where.is_symlink() and where.resolve() != target.resolve() and complete_checkpoints(where.parent.parent):
+    if where.is_symlink() and where.resolve().name != target.name and complete_checkpoints(where.parent.parent):
         problem = "it was imported anew since the run began, with other pictures, captions or encoders"
         raise DataError(records, problem, "train in another run folder; --start goes on from weights")
     target.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """The page of a run: one file that opens without a network, written from what the run folder holds."""
 
+import json
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -12,7 +13,7 @@ from pinxit.ledger.quantity import say_number
 from pinxit.recipes.chart import Curve, draw
 from pinxit.recipes.markup import Cell, figure, note, picture, picture_file, section, table
 from pinxit.recipes.receipt import costs, facts
-from pinxit.recipes.result import Nearest, Result, Score, Sheet, read_result
+from pinxit.recipes.result import NEXT, Nearest, Result, Score, Sheet, read_result
 from pinxit.recipes.sheet import cut, grid
 
 PAGE = "report.html"
@@ -30,9 +31,13 @@ REFERENCES = (
 def write_page(folder: Path, next_commands: Sequence[str] = ()) -> Path:
     """`report.html` shows the run in `folder`, and `samples/grid.png` its stages; a missing part is said in words.
 
+    The commands to try next stay in the folder: a page that is written again has them too.
+
     Raises DataError for a folder without a recipe, or a file in it that cannot be read.
     """
     result = read_result(folder)
+    if next_commands:
+        (folder / NEXT).write_text(json.dumps(next_commands, ensure_ascii=False), encoding="utf-8")
     _write_grid(result)
     sections = (
         _drawings(result),
@@ -42,7 +47,7 @@ def write_page(folder: Path, next_commands: Sequence[str] = ()) -> Path:
         costs(result.bill),
         _works(result),
         _recipe(result),
-        _next(next_commands),
+        _next(next_commands or result.commands),
     )
     template = Template(files("pinxit.recipes").joinpath("page.html").read_text(encoding="utf-8"))
     page = folder / PAGE

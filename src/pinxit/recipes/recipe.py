@@ -30,6 +30,9 @@ class EmojiDataConfig(Config):
     )
     pictures: int = Field(20_000, gt=0, description="different pictures drawn and encoded")
     fill: float = Field(0.9, gt=0, le=1, description="side of a lone piece over the picture's shorter side")
+    wide: float = Field(
+        0.5, ge=0, le=1, description="share of the pictures that are no squares, in a stage with buckets"
+    )
     sparse: float = Field(
         0.1, ge=0, le=1, description="how often the sparse caption is taken in place of the dense one"
     )

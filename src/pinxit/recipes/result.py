@@ -16,6 +16,7 @@ from pinxit.log import read_lines
 
 INDEX = "index.json"  # of the samples
 LICENCES = "licences.json"
+NEXT = "next.json"  # commands to try
 RECIPE = "recipe.yaml"  # resolved, as the run was begun with it
 
 
@@ -86,6 +87,7 @@ class Work(Row):
 
 
 R = TypeVar("R", bound=Row)
+L = TypeVar("L", bound=Row | str)
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Result:
     steps: Sequence[Step]
     probes: Sequence[Probe]
     works: Sequence[Work]
+    commands: Sequence[str]
     bill: Bill | None
 
     @property
@@ -125,6 +128,7 @@ def read_result(folder: Path) -> Result:
         steps=_read_lines(folder / "steps.jsonl", Step),
         probes=_read_lines(folder / "probe.jsonl", Probe),
         works=_read_list(folder / LICENCES, Work),
+        commands=_read_list(folder / NEXT, str),
         bill=bill(folder) if (folder / LEDGER).is_file() else None,
     )
 
@@ -141,7 +145,7 @@ def _said(recipe: str, field: str) -> str:
     return str(tree.get(field) or "") if isinstance(tree, dict) else ""
 
 
-def _read_list(file: Path, kind: type[R]) -> list[R]:
+def _read_list(file: Path, kind: type[L]) -> list[L]:
     if not file.is_file():
         return []
     try:

@@ -21,7 +21,7 @@ from pinxit.evaluate.feature import Lite0, thumbnails
 from pinxit.evaluate.interval import Share
 from pinxit.generate.pipeline import to_pictures
 from pinxit.generate.sample import Predict, sample
-from pinxit.log import append_line, read_lines
+from pinxit.log import Bar, append_line, read_lines
 from pinxit.models.autoencoder import Autoencoder, load_autoencoder
 from pinxit.models.dit import DiT
 from pinxit.models.null import null_of, stack_captions
@@ -142,12 +142,14 @@ class Artist:
         side = stage.resolution // self.autoencoder.identity.factor
         shape = (recipe.network.channels, side, side)
         done: list[Pixels] = []
-        for first in range(0, len(asked), recipe.sampling.batch):
-            part = asked[first : first + recipe.sampling.batch]
-            conditional, null = self._bind(part)
-            seeds = [a.seed for a in part]
-            latent = sample(conditional, null, process, recipe.sampling, shape=shape, seeds=seeds)
-            done += to_pictures(self.autoencoder.decode(latent))
+        with Bar("drawing to be scored", len(asked)) as bar:
+            for first in range(0, len(asked), recipe.sampling.batch):
+                part = asked[first : first + recipe.sampling.batch]
+                conditional, null = self._bind(part)
+                seeds = [a.seed for a in part]
+                latent = sample(conditional, null, process, recipe.sampling, shape=shape, seeds=seeds)
+                done += to_pictures(self.autoencoder.decode(latent))
+                bar.move(len(done))
         return done
 
     def through(self, pictures: Sequence[Pixels]) -> list[Pixels]:

@@ -45,7 +45,8 @@ def complete_checkpoints(run_folder: Path) -> list[Path]:
 
 def name_newest(run_folder: Path) -> str:
     """The newest complete checkpoint, for messages; "none" before the first."""
-    return str((complete_checkpoints(run_folder) or ["none"])[-1])
+    saved = complete_checkpoints(run_folder)
+    return str(saved[-1]) if saved else "none"
 
 
 def read_place(checkpoint: Path) -> Mapping[str, int]:
