@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from torch import nn
 
+from pinxit.data.bucket import Bucket
 from pinxit.data.cache import cache_beside, read_manifest
+from pinxit.data.emoji import Art
 from pinxit.data.encode import encode
 from pinxit.data.records import read_records, write_records
+from pinxit.data.split import Split
 from pinxit.errors import ConfigError, DataError
 from pinxit.models.autoencoder import SmallAutoencoder, load_autoencoder
 from pinxit.models.minilm import MiniLM
@@ -18,8 +21,8 @@ from pinxit.models.text import load_text
 from pinxit.recipes import material as module
 from pinxit.recipes.course import Course
 from pinxit.recipes.emoji import smallest
-from pinxit.recipes.material import cache_folder, open_material, wanted_fingerprint
-from pinxit.recipes.recipe import Recipe, RecordsDataConfig
+from pinxit.recipes.material import SceneRecords, cache_folder, open_material, wanted_fingerprint
+from pinxit.recipes.recipe import EmojiDataConfig, Recipe, RecordsDataConfig
 from tests.data.double import record
 
 
@@ -165,7 +168,7 @@ def test_a_class_stage_on_pictures_with_classes_says_nothing(
         ({"network": {"channels": 8}}, "network.channels = 8: the autoencoder has 16; set it to 16"),
         ({"network": {"caption_width": 64}}, "network.caption_width = 64: the text encoder has 384"),
         ({"resolution": 72}, "resolution = 72: it is no multiple of 16.* say 64 or 80"),
-        ({"resolution": 8}, "resolution = 8: .* say 16 or 16"),
+        ({"resolution": 8}, "resolution = 8: .* say 16$"),
     ],
 )
 def test_what_does_not_fit_is_told_before_anything_is_encoded(
@@ -195,3 +198,12 @@ def test_what_encoding_lost_is_told(tmp_path: Path, capsys: pytest.CaptureFixtur
     told = capsys.readouterr().out
     assert "1 of 3 pictures were rejected" in told
     assert "1 of 2 captions were cut" in told
+
+
+@pytest.mark.parametrize(("wide", "few", "many"), [(0.0, 0, 0), (0.25, 30, 70), (1.0, 200, 200)])
+def test_as_many_scenes_are_wide_as_was_asked(wide: float, few: int, many: int) -> None:
+    art = Art(())
+    records = SceneRecords(EmojiDataConfig(wide=wide), Split(art, art, art), [Bucket(64, 64), Bucket(48, 96)], 0)
+    sizes = [records.size(index) for index in range(200)]
+    assert few <= sizes.count((48, 96)) <= many
+    assert sizes.count((64, 64)) + sizes.count((48, 96)) == 200

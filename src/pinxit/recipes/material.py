@@ -55,13 +55,17 @@ class SceneRecords(Sequence[Record]):
         label = self.labels[piece.subgroup, piece.style]
         return drawn.record(str(index), self.seed, share_of_sparse=self.data.sparse, label=label)
 
-    def scene(self, art: Art, index: int) -> Scene:
-        """Scene `index` of some art, in one of the sizes."""
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width of scene `index`: one of the sizes, `wide` of them no squares."""
         rng = numpy_at(self.seed, f"size/{index}")
         wide = len(self.sizes) > 1 and rng.random() < self.data.wide
         choice = [bucket for bucket in self.sizes if (bucket.height != bucket.width) == wide]
         bucket = choice[int(rng.integers(len(choice)))]
-        size = (bucket.height, bucket.width)
+        return bucket.height, bucket.width
+
+    def scene(self, art: Art, index: int) -> Scene:
+        """Scene `index` of some art."""
+        size = self.size(index)
         if self.data.pieces > 1 and index % 2:
             return scene(art, self.seed, index, size, (2, self.data.pieces))
         return plain_scene(art, index if self.data.pieces == 1 else index // 2, size, self.data.fill)
@@ -126,7 +130,8 @@ def wanted_fingerprint(recipe: Recipe, stage: StageConfig) -> tuple[Fingerprint,
     if stage.resolution % multiple:
         below = stage.resolution - stage.resolution % multiple
         problem = f"it is no multiple of {multiple}, the autoencoder's factor times the network's patch"
-        raise ConfigError("resolution", stage.resolution, problem, f"say {below or multiple} or {below + multiple}")
+        fitting = " or ".join(str(side) for side in (below, below + multiple) if side)
+        raise ConfigError("resolution", stage.resolution, problem, f"say {fitting}")
     fingerprint = Fingerprint(
         autoencoder=autoencoder, text=text, resolution=stage.resolution, buckets=stage.buckets, multiple=multiple
     )
