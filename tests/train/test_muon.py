@@ -29,6 +29,15 @@ def test_one_iteration_is_the_published_quintic() -> None:
     assert_close(orthogonalise(matrix, steps=1), wanted, rtol=0, atol=1e-12)
 
 
+def test_an_oblong_matrix_moves_as_a_square_one_with_columns_of_zeros() -> None:
+    """The way by the Gram matrix against the plain one, in float32 and for a matrix of nearly low rank."""
+    torch.manual_seed(0)
+    for rank in (3, 48):
+        square = torch.zeros(48, 48)
+        square[:, :24] = torch.randn(48, rank) @ torch.randn(rank, 24) + 1e-4 * torch.randn(48, 24)
+        assert_close(orthogonalise(square[:, :24]), orthogonalise(square)[:, :24], rtol=0, atol=1e-4)
+
+
 def test_a_matrix_of_zeros_stays() -> None:
     assert torch.equal(orthogonalise(torch.zeros(3, 4)), torch.zeros(3, 4))
 
