@@ -6,6 +6,7 @@ less right than it must be before its word counts.
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
 from itertools import count, islice
 
@@ -32,15 +33,16 @@ def main(wanted: int, *sides: int) -> None:
     everything = load_art(DEFAULT_STYLES)
     held_out = split(everything).unseen_style
     codec = load_autoencoder(SmallCodecConfig())
-    judge = Judge(everything, Lite0(side=64).features)
 
-    def through(picture: Pixels) -> Pixels:
-        return to_pictures(codec.decode(codec.encode(to_pixels([picture]))[0]))[0]
+    def through(pictures: Sequence[Pixels]) -> list[Pixels]:
+        groups = [list(pictures[first : first + 32]) for first in range(0, len(pictures), 32)]
+        return [p for group in groups for p in to_pictures(codec.decode(codec.encode(to_pixels(group))[0]))]
 
+    judge = Judge(everything, Lite0(side=64).features, through)
     for side in sides:
         drawn = (scene(held_out, 0, index, (side, side), (1, 2)) for index in count())
         scenes = islice((s for s in drawn if stands_apart(s.facts, GAP)), wanted)
-        found = calibrate(judge, scenes, through)
+        found = calibrate(judge, scenes, lambda picture: through([picture])[0])
         shares = {field.name: getattr(found.scores, field.name) for field in fields(found.scores)}
         print(json.dumps({
             "benchmark": "judge", "torch": torch.__version__, "hardware": find_hardware().say(), "side": side,

@@ -6,8 +6,9 @@ line; the samples are written as a sheet below the true scenes, seeds 0 to n, no
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from functools import partial
 from itertools import count, islice
 
 import numpy as np
@@ -24,7 +25,7 @@ from pinxit.evaluate.alignment import Judge
 from pinxit.evaluate.feature import Lite0
 from pinxit.evaluate.score import Scores, score, stands_apart
 from pinxit.generate.load import load_pipeline
-from pinxit.generate.pipeline import to_pictures
+from pinxit.generate.pipeline import Pipeline, to_pictures
 from pinxit.ledger.meter import find_hardware
 from pinxit.rng import numpy_at
 from pinxit.train.autoencoder import to_pixels
@@ -52,7 +53,8 @@ def main(wanted: int) -> None:
     pipeline = load_pipeline()
     side, styles = pipeline.card.resolution, pipeline.card.styles
     everything = load_art(tuple(style for style in STYLES if style in styles))
-    parts, judge = split(everything), Judge(everything, Lite0(side=64).features)
+    parts = split(everything)
+    judge = Judge(everything, Lite0(side=64).features, partial(through, pipeline))
     rows, sheet = {}, []
     for name, found in (
         ("training", singles(parts.training, side)),
@@ -75,9 +77,9 @@ def main(wanted: int) -> None:
     }))  # fmt: skip
 
 
-def through(pipeline, pictures: list[Pixels]) -> list[Pixels]:
+def through(pipeline: Pipeline, pictures: Sequence[Pixels]) -> list[Pixels]:
     codec = pipeline.autoencoder
-    groups = [pictures[i : i + 32] for i in range(0, len(pictures), 32)]
+    groups = [list(pictures[i : i + 32]) for i in range(0, len(pictures), 32)]
     return [p for group in groups for p in to_pictures(codec.decode(codec.encode(to_pixels(group))[0]))]
 
 

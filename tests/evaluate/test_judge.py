@@ -1,11 +1,14 @@
 """The judge on drawn shapes whose truth is known: background, count, concept, place; and the intervals."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
 from pinxit.data.emoji import Art, Piece
+from pinxit.data.kind import Pixels
 from pinxit.data.palette import PALETTE
 from pinxit.data.scene import Placement, Scene, compose, single
 from pinxit.evaluate.alignment import Judge
@@ -70,6 +73,22 @@ def test_true_scenes_of_two_are_right_in_every_measure(judge: Judge) -> None:
     found = score(judge, [scene.picture for scene in scenes], [scene.facts for scene in scenes])
     for name in ("colour", "count", "concept_by_pixels", "left_right", "above_below", "style"):
         assert getattr(found, name).value == 1, name
+
+
+def test_candidates_go_through_what_the_pictures_went_through_at_their_size() -> None:
+    """A way that loses each small thing's colour: the judge errs unless its candidates of that size lost it too."""
+
+    def through(pictures: Sequence[Pixels]) -> list[Pixels]:
+        return [p if len(p) > 40 else 255 - (255 - p[..., [1, 2, 0]]) // 2 for p in pictures]
+
+    scenes = [compose([Placement(art, 22, 4, 4)], "white", (32, 32)) for art in ART]
+    seen = through([scene.picture for scene in scenes])
+    found = [
+        score(Judge(ART, lambda pictures: thumbnails(pictures, 8), way), seen, [scene.facts for scene in scenes])
+        for way in (tuple, through)
+    ]
+    assert [scores.concept_by_pixels.value for scores in found][1] == 1
+    assert found[0].concept_by_pixels.value < 0.5
 
 
 def test_what_is_wrong_is_told(judge: Judge) -> None:
