@@ -23,7 +23,6 @@ def demo() -> Recipe:
         images=110_000,
         resolution=64,
         batch=64,
-        accumulation=2,  # side by side on two cores
         position_scale=4 / 3,
         optimizer=optimizer,
     )
@@ -46,7 +45,7 @@ def demo() -> Recipe:
             "alignment": text,
             "aesthetics": text.model_copy(update=falling),
         },
-        sampling=SamplingConfig(solver="euler", steps=25, guidance=3.0, batch=100),
+        sampling=SamplingConfig(solver="euler", steps=25, guidance=2.0, batch=100),
     )
 
 

@@ -3,16 +3,10 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-import torch
-from torch import Tensor, nn
-
 from pinxit.errors import DivergenceError
-from pinxit.rng import Draws
 from pinxit.train.objective import Loss, Objective
-from pinxit.train.parallel import side_by_side
 from pinxit.train.state import TrainState
 
 
@@ -75,31 +69,8 @@ class Run(Generic[B]):
     hooks: Sequence[Hook] = field(default_factory=list)
     last_good: Callable[[], str] = lambda: "none was written yet"
 
-    def backward(self, batches: Sequence[B]) -> list[Loss]:
-        """The losses of a step's micro-batches, their gradients added to the parameters' in order.
-
-        A processor works at them side by side, a core each; what has one core, or memory of its own, one by one.
-        """
-        parameters = list(self.objective.trained.values())
-        if any(parameter.device.type != "cpu" for parameter in parameters):
-            return [self._backward(self._loss(batch)) for batch in batches]
-        losses = []
-        for loss, gradients in side_by_side([partial(self._gradients, batch, parameters) for batch in batches]):
-            losses.append(loss)
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                if gradient is not None:  # a copy: two parameters may have been given one tensor
-                    parameter.grad = gradient.clone() if parameter.grad is None else parameter.grad.add_(gradient)
-        return losses
-
-    def _loss(self, batch: B) -> Loss:
-        return self.objective.loss(batch, Draws(self.state.seed, batch.position), self.state)
-
-    def _gradients(self, batch: B, parameters: Sequence[nn.Parameter]) -> tuple[Loss, Sequence[Tensor | None]]:
-        loss = self._loss(batch)
-        return loss, torch.autograd.grad(loss.total, parameters, allow_unused=True)
-
-    @staticmethod
-    def _backward(loss: Loss) -> Loss:
+    def backward(self, loss: Loss) -> Loss:
+        """The loss, with its gradients added to the parameters'."""
         loss.total.backward()  # type: ignore[no-untyped-call]
         return loss
 
