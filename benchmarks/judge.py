@@ -17,6 +17,7 @@ from pinxit.data.kind import Pixels
 from pinxit.data.scene import scene
 from pinxit.data.split import split
 from pinxit.evaluate.alignment import Judge
+from pinxit.evaluate.area import least_gap
 from pinxit.evaluate.feature import Lite0
 from pinxit.evaluate.score import calibrate, stands_apart
 from pinxit.generate.pipeline import to_pictures
@@ -25,8 +26,6 @@ from pinxit.models.autoencoder import load_autoencoder
 from pinxit.models.config import SmallCodecConfig
 from pinxit.recipes.recipe import DEFAULT_STYLES
 from pinxit.train.autoencoder import to_pixels
-
-GAP = 2  # pixels between pieces, without which they are one area
 
 
 def main(wanted: int, *sides: int) -> None:
@@ -41,7 +40,7 @@ def main(wanted: int, *sides: int) -> None:
     judge = Judge(everything, Lite0(side=64).features, through)
     for side in sides:
         drawn = (scene(held_out, 0, index, (side, side), (1, 2)) for index in count())
-        scenes = islice((s for s in drawn if stands_apart(s.facts, GAP)), wanted)
+        scenes = islice((s for s in drawn if stands_apart(s.facts, least_gap(side))), wanted)
         found = calibrate(judge, scenes, lambda picture: through([picture])[0])
         shares = {field.name: getattr(found.scores, field.name) for field in fields(found.scores)}
         print(json.dumps({

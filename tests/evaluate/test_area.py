@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pinxit.evaluate.area import background_colour, box_of, close, crop, differs, find_areas, label
+from pinxit.evaluate.area import background_colour, box_of, close, crop, differs, find_areas, label, least_gap
 
 WHITE = np.full(3, 255, np.float32)
 
@@ -98,3 +98,10 @@ def test_a_crop_looks_the_same_at_every_size(side: int) -> None:
 def test_a_crop_of_nothing_is_the_background() -> None:
     picture = sheet()
     assert (crop(picture, differs(picture, WHITE), WHITE, 4) == 255).all()
+
+
+@pytest.mark.parametrize("side", [32, 64, 128])
+def test_things_with_the_least_gap_between_them_are_two_and_nearer_ones_are_one(side: int) -> None:
+    for gap in (least_gap(side) - 1, least_gap(side)):
+        picture = sheet((4, 8, 12, 24), (12 + gap, 8, 20 + gap, 24), side=side)
+        assert len(find_areas(picture, WHITE)) == 1 + (gap == least_gap(side))

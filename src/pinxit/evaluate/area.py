@@ -35,10 +35,20 @@ def name_colour(colour: Colour) -> str:
 
 def find_areas(picture: Pixels, colour: Colour) -> list[Mask]:
     """The connected areas that differ from the background's colour, largest first; gaps closed, specks dropped."""
-    numbers = label(close(differs(picture, colour), max(1, round(GAP * min(picture.shape[:2])))))
+    numbers = label(close(differs(picture, colour), reach(min(picture.shape[:2]))))
     names, counts = np.unique(numbers[numbers > 0], return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return [numbers == names[i] for i in order if counts[i] >= SPECK * numbers.size]
+
+
+def reach(shorter: int) -> int:
+    """Pixels by which things grow before gaps are closed, in a picture with that shorter side."""
+    return max(1, round(GAP * shorter))
+
+
+def least_gap(shorter: int) -> int:
+    """Pixels that two things must have between them to be found as two, in a picture with that shorter side."""
+    return 2 * reach(shorter) + 1
 
 
 def differs(picture: Pixels, colour: Colour) -> Mask:
