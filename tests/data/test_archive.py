@@ -12,7 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from pinxit.data.picture import Reason
-from tests.data.test_source import PNG, captions, ignored, read, rejected, write
+from tests.data.test_source import PNG, captions, ignored, labels, read, rejected, write
 
 
 def tar(file: Path, members: list[tuple[str, bytes | str]], mode: str = "w") -> Path:
@@ -40,6 +40,21 @@ def test_a_tar_pairs_neighbours(tmp_path: Path, suffix: str, mode: str) -> None:
     assert captions(read(tar(tmp_path / name, members, mode))) == {
         f"{name}/0.JPG": ("text", "json"), f"{name}/dir/1.png": ("été 狐",), f"{name}/2.webp": ("first the text",),
     }  # fmt: skip
+
+
+def test_classes_stand_beside_a_tars_pictures(tmp_path: Path) -> None:
+    members = [
+        ("0.cls", "5\n"), ("0.png", PNG), ("1.png", PNG), ("1.json", json.dumps({"label": 4})),
+        ("2.json", "no json"), ("2.cls", "none"), ("2.txt", "two"), ("2.png", PNG), ("3.cls", "1"),
+    ]  # fmt: skip
+    found = read(tar(tmp_path / "a.tar", members))
+    assert labels(found) == {"a.tar/0.png": 5, "a.tar/1.png": 4, "a.tar/2.png": None}
+    assert ignored(found) == {"a.tar/3.cls": ".cls without a picture"}
+
+
+def test_classes_stand_in_a_parquets_rows(tmp_path: Path) -> None:
+    parquet(tmp_path / "a.parquet", image=[PNG, PNG, PNG], label=[2, None, 0])
+    assert labels(read(tmp_path)) == {"a.parquet#0": 2, "a.parquet#1": None, "a.parquet#2": 0}
 
 
 def test_a_folder_of_tars_is_read_in_order(tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ def test_every_picture_is_used_or_rejected_by_name(tmp_path: Path) -> None:
     assert report == read_report(tmp_path / "out")
 
 
+def test_classes_are_kept_and_counted(tmp_path: Path) -> None:
+    rows = [json.dumps({"file_name": f"{i}.png", "text": "x", **({"label": i} if i else {})}) for i in range(3)]
+    write(tmp_path / "in", {f"{i}.png": picture(i) for i in range(3)} | {"metadata.jsonl": "\n".join(rows)})
+    assert bring(tmp_path / "in", tmp_path / "out").classed == 2
+    assert [record.label for record in read_records(tmp_path / "out")] == [None, 1, 2]
+
+
 def test_records_come_back_in_their_original_encoding(tmp_path: Path) -> None:
     bring(mixed(tmp_path / "in"), tmp_path / "out")
     records = read_records(tmp_path / "out")

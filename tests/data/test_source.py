@@ -10,6 +10,7 @@ import pytest
 
 from pinxit.data.original import Found, Ignored, Original, Rejected, SourceRules, admit_captions
 from pinxit.data.picture import Reason, Refusal, encode_png
+from pinxit.data.record import Caption
 from pinxit.data.source import read_source
 from pinxit.errors import DataError
 
@@ -38,6 +39,10 @@ def rejected(found: list[Found]) -> dict[str, Reason]:
 
 def ignored(found: list[Found]) -> dict[str, str]:
     return {item.key: item.kind for item in found if isinstance(item, Ignored)}
+
+
+def labels(found: list[Found]) -> dict[str, int | None]:
+    return {item.key: item.label for item in found if isinstance(item, Original)}
 
 
 def jsonl(*rows: object) -> str:
@@ -231,3 +236,29 @@ def test_a_caption_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
     found = [item for item in read(write(tmp_path, files)) if isinstance(item, Original)]
     refused = [admit_captions(item, SourceRules()) for item in found]
     assert [item.reason for item in refused if isinstance(item, Refusal)] == [Reason.BAD_CAPTION] * 2
+
+
+def test_a_class_is_the_label_of_a_row(tmp_path: Path) -> None:
+    rows = [{"file_name": f"{i}.png", "label": value} for i, value in enumerate((7, "3", "cat", -1, True, None))]
+    write(tmp_path, {f"{i}.png": PNG for i in range(len(rows))} | {"metadata.jsonl": jsonl(*rows)})
+    expected = (7, 3, None, None, None, None)
+    assert labels(read(tmp_path)) == {f"{i}.png": label for i, label in enumerate(expected)}
+
+
+def test_folders_are_classes_in_the_order_of_their_names_if_asked_for(tmp_path: Path) -> None:
+    row = jsonl({"file_name": "train/cat/told.png", "label": 9})
+    files = dict.fromkeys(("top.png", "train/dog/a.png", "train/cat/b.png", "val/dog/c.png", "train/cat/told.png"), PNG)
+    write(tmp_path, {**files, "metadata.jsonl": row})
+    assert set(labels(read(tmp_path)).values()) == {9, None}
+    assert labels(list(read_source(tmp_path, class_from_folder=True))) == {
+        "train/cat/told.png": 9, "top.png": None, "train/cat/b.png": 0, "train/dog/a.png": 1, "val/dog/c.png": 1,
+    }  # fmt: skip
+
+
+def test_a_class_gives_its_name_to_pictures_without_a_caption(tmp_path: Path) -> None:
+    write(tmp_path, {"tabby_cat/0.png": PNG, "tabby_cat/1.png": PNG, "tabby_cat/1.txt": "mine", "2.png": PNG})
+    rules = SourceRules(class_from_folder=True)
+    found = [item for item in read_source(tmp_path, class_from_folder=True) if isinstance(item, Original)]
+    admitted = {item.key: admit_captions(item, rules) for item in found}
+    assert isinstance(admitted.pop("2.png"), Refusal)
+    assert admitted == {"tabby_cat/0.png": (Caption("tabby cat"),), "tabby_cat/1.png": (Caption("mine"),)}

@@ -42,7 +42,7 @@ def main(verb: str, words: list[str]) -> None:
 
 def run(arguments: Arguments) -> None:
     """Imports, and prints the account and the next command."""
-    found = read_source(arguments.path)
+    found = read_source(arguments.path, class_from_folder=arguments.rules.class_from_folder)
     report = import_records(
         _shown(found), arguments.out, str(arguments.path.resolve()), arguments.rules,
         tokens=_token_limit(), force=arguments.force,
@@ -80,6 +80,8 @@ def _table(report: ImportReport) -> Table:
     table.add_row("used", f"{report.used:,}", style="bold")
     if report.duplicates:
         table.add_row("  the same as an earlier one", f"{report.duplicates:,}")
+    if report.classed:
+        table.add_row("  with a class", f"{report.classed:,}")
     table.add_row("rejected", f"{report.rejected:,}", style="bold")
     for reason, count in report.reasons.items():
         table.add_row(f"  {reason}", f"{count:,}")

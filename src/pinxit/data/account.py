@@ -13,7 +13,8 @@ from pinxit.data.record import Caption
 class ImportReport(Config):
     """What a RECORDS folder was made of: `found` = `used` + `rejected`.
 
-    `duplicates` of the used pictures have the very bytes of an earlier one; `sha256` is of all that was stored.
+    `duplicates` of the used pictures have the very bytes of an earlier one, `classed` have a class; `sha256` is of all
+    that was stored.
     """
 
     source: str
@@ -24,6 +25,7 @@ class ImportReport(Config):
     reasons: dict[str, int]
     ignored: dict[str, int]
     duplicates: int
+    classed: int = 0
     captions: int
     caption_limit: int | None
     captions_over_limit: int
@@ -51,18 +53,19 @@ class Account:
 
     def __init__(self, tokens: TokenLimit | None) -> None:
         self.tokens = tokens
-        self.used = self.duplicates = self.captions = self.captions_over = self.tokens_over = 0
+        self.used = self.duplicates = self.classed = self.captions = self.captions_over = self.tokens_over = 0
         self.reasons, self.ignored = Counter[str](), Counter[str]()
         self._seen, self._digest = set[bytes](), sha256()
 
-    def use(self, picture: bytes, captions: tuple[Caption, ...], rest: bytes) -> None:
-        """One more picture is stored with its captions; `rest` is all else that is stored of it."""
+    def use(self, picture: bytes, captions: tuple[Caption, ...], label: int | None, rest: bytes) -> None:
+        """One more picture is stored with its captions and its class; `rest` is all else that is stored of it."""
         for part in (picture, rest):
             self._digest.update(len(part).to_bytes(8, "little") + part)
         self.used += 1
         digest = blake2b(picture, digest_size=16).digest()
         self.duplicates += digest in self._seen
         self._seen.add(digest)
+        self.classed += label is not None
         self.captions += len(captions)
         if self.tokens is not None:
             over = [max(0, self.tokens.count(caption.text) - self.tokens.most) for caption in captions]
@@ -89,6 +92,7 @@ class Account:
             reasons=dict(self.reasons.most_common()),
             ignored=dict(self.ignored.most_common()),
             duplicates=self.duplicates,
+            classed=self.classed,
             captions=self.captions,
             caption_limit=None if self.tokens is None else self.tokens.most,
             captions_over_limit=self.captions_over,

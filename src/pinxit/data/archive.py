@@ -1,6 +1,7 @@
 """Pictures and captions out of WebDataset tars and parquet files, one at a time.
 
-A tar's picture takes the `.txt` or `.json` of its own stem, which must stand next to it, as WebDataset writes them.
+A tar's picture takes the `.txt`, `.json` or `.cls`, a class's number, of its own stem, which must stand next to it, as
+WebDataset writes them.
 What stands before a damage is used; the rest counts as one rejected. In parquet the picture is the column `image`, or
 else the only column of bytes; a damaged row group counts as one rejected.
 
@@ -22,6 +23,7 @@ from pinxit.data.original import (
     Rejected,
     captions_of,
     decode_text,
+    label_of,
     parse_object,
     printable,
     stem_of,
@@ -31,14 +33,14 @@ from pinxit.data.picture import SUFFIXES, Reason
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 PARQUET_ROWS = 16  # held at a time
-_CAPTION_SUFFIXES = frozenset({".txt", ".json"})
+_BESIDE = frozenset({".txt", ".json", ".cls"})
 _TAR_ERRORS = (
     tarfile.TarError, OSError, EOFError, ValueError, IndexError, MemoryError, OverflowError, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 
 
 def read_tar(file: Path, name: str) -> Iterator[Found]:
-    """The pictures of a tar, each with the captions that stand next to it."""
+    """The pictures of a tar, each with the captions and the class that stand next to it."""
     parts: list[tuple[str, bytes]] = []  # neighbours of one stem
     failure: Rejected | None = None
     try:
@@ -70,7 +72,7 @@ def _members(file: Path, name: str) -> Iterator[tuple[str | Rejected | Ignored, 
                 yield Ignored(key, "hidden"), b""
             elif not member.isreg():
                 yield Ignored(key, "link or device"), b""
-            elif suffix_of(member.name) not in SUFFIXES | _CAPTION_SUFFIXES:
+            elif suffix_of(member.name) not in SUFFIXES | _BESIDE:
                 yield Ignored(key, suffix_of(member.name) or "no suffix"), b""
             elif member.size > MOST_BYTES:
                 yield Rejected(key, Reason.TOO_LARGE, f"{member.size} bytes"), b""
@@ -84,16 +86,17 @@ def _members(file: Path, name: str) -> Iterator[tuple[str | Rejected | Ignored, 
 
 
 def _joined(parts: list[tuple[str, bytes]], tar: str) -> Iterator[Found]:
-    """The pictures among neighbours, with the captions of their own stem."""
+    """The pictures among neighbours, with the captions and the class of their own stem."""
     pictures = {stem_of(member) for member, _ in parts if suffix_of(member) in SUFFIXES}
     for member, data in parts:
         key, suffix = printable(f"{tar}/{member}"), suffix_of(member)
         if suffix in SUFFIXES:
-            captions = _captions([(other, text) for other, text in parts if stem_of(other) == stem_of(member)])
+            beside = [(other, text) for other, text in parts if stem_of(other) == stem_of(member)]
+            captions = _captions(beside)
             if captions is None:
                 yield Rejected(key, Reason.BAD_ROW, "its .json holds no JSON object")
             else:
-                yield Original(key, data, captions, PurePosixPath(member).stem)
+                yield Original(key, data, captions, PurePosixPath(member).stem, _label(beside))
         elif stem_of(member) not in pictures:
             yield Ignored(key, f"{suffix} without a picture")
 
@@ -104,6 +107,15 @@ def _captions(parts: list[tuple[str, bytes]]) -> tuple[str, ...] | None:
     rows = [parse_object(text) for member, text in parts if suffix_of(member) == ".json"]
     texts += [text for row in rows if row is not None for text in captions_of(row)]
     return None if None in rows and not texts else tuple(texts)
+
+
+def _label(parts: list[tuple[str, bytes]]) -> int | None:
+    """The class among the parts of one stem: what the `.cls` says, else the `.json`."""
+    rows: list[Mapping[str, object]] = [
+        {"label": decode_text(text)} for member, text in parts if suffix_of(member) == ".cls"
+    ]
+    rows += [parse_object(text) or {} for member, text in parts if suffix_of(member) == ".json"]
+    return next((label for row in rows if (label := label_of(row)) is not None), None)
 
 
 def read_parquet(file: Path, name: str) -> Iterator[Found]:
@@ -127,16 +139,16 @@ def read_parquet(file: Path, name: str) -> Iterator[Found]:
     for group in range(table.num_shards):
         try:
             for row in table.shard(num_shards=table.num_shards, index=group):
-                yield _picture_of(f"{key}#{count}", row[column], captions_of(row))
+                yield _picture_of(f"{key}#{count}", row[column], row)
                 count += 1
         except errors as error:
             yield Rejected(f"{key}, row group {group}", Reason.BAD_FILE, printable(str(error)))
 
 
-def _picture_of(key: str, value: object, captions: tuple[str, ...]) -> Found:
+def _picture_of(key: str, value: object, row: Mapping[str, object]) -> Found:
     data = value.get("bytes") if isinstance(value, dict) else value
     if isinstance(data, bytes):
-        return Original(key, data, captions)
+        return Original(key, data, captions_of(row), label=label_of(row))
     return Rejected(key, Reason.MISSING, printable(f"the row holds no picture: {value}")[:200])
 
 

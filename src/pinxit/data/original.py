@@ -17,12 +17,13 @@ MOST_BYTES = 1 << 30  # a larger picture is refused unread
 
 @dataclass(frozen=True)
 class Original:
-    """A picture as its owner has it; `name` is its file's, without the suffix, where it has a file."""
+    """A picture as its owner has it; `name` is its file's, without the suffix, where it has one, `label` its class."""
 
     key: str
     data: bytes
     captions: tuple[str, ...]
     name: str = ""
+    label: int | None = None
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,18 @@ class SourceRules(PictureRules):
     """Which pictures and captions are admitted."""
 
     caption_from_name: bool = Field(False, description="a picture without a caption is captioned by its file's name")
+    class_from_folder: bool = Field(
+        False, description="a picture's folder is its class, and its caption where it has none"
+    )
 
 
 def admit_captions(original: Original, rules: SourceRules) -> tuple[Caption, ...] | Refusal:
     """Each caption once, white space as single blanks; a refusal if there is none or if one is not Unicode."""
     texts = [" ".join(text.split()) for text in original.captions]
+    if rules.class_from_folder and original.label is not None and not any(texts):
+        texts = [_in_words(PurePosixPath(original.key).parent.name)]
     if rules.caption_from_name and not any(texts):
-        texts = [" ".join(original.name.replace("_", " ").replace("-", " ").split())]
+        texts = [_in_words(original.name)]
     texts = [text for text in dict.fromkeys(texts) if text]
     if not texts:
         return Refusal(Reason.NO_CAPTION, f"neither a .txt nor any of {', '.join(CAPTION_COLUMNS)} has a text")
@@ -65,11 +71,23 @@ def admit_captions(original: Original, rules: SourceRules) -> tuple[Caption, ...
     return tuple(Caption(text) for text in texts)
 
 
+def _in_words(name: str) -> str:
+    return " ".join(name.replace("_", " ").replace("-", " ").split())
+
+
 def captions_of(row: Mapping[str, object]) -> tuple[str, ...]:
     """The texts, and the lists of texts, in the caption columns of a row."""
     values = (row.get(column) for column in CAPTION_COLUMNS)
     listed = (value if isinstance(value, list) else [value] for value in values)
     return tuple(text for texts in listed for text in texts if isinstance(text, str))
+
+
+def label_of(row: Mapping[str, object]) -> int | None:
+    """The class in a row's column `label`, where it is a whole number from 0 on, or its digits."""
+    value = row.get("label")
+    if isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def parse_object(line: bytes) -> Mapping[str, object] | None:

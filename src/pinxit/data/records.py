@@ -130,7 +130,7 @@ class RecordWriter:
             "facts": None if row.facts is None else _FACTS.dump_json(row.facts).decode(),
         }  # fmt: skip
         self._arrow.write({"picture": row.picture, **stored})
-        self._account.use(row.picture, row.captions, json.dumps(stored).encode())
+        self._account.use(row.picture, row.captions, row.label, json.dumps(stored).encode())
 
     def reject(self, rejected: Rejected) -> None:
         """One more that is not used; its line is in `rejected.jsonl`."""
@@ -193,7 +193,7 @@ def admit(original: Original, rules: SourceRules) -> Row | Rejected:
     if isinstance(captions, Refusal):
         return Rejected(original.key, captions.reason, captions.detail)
     height, width, _ = picture.shape
-    return Row(original.key, original.data, (height, width), captions)
+    return Row(original.key, original.data, (height, width), captions, original.label)
 
 
 def write_records(records: Iterable[Record], folder: Path, source: str, *, force: bool = False) -> ImportReport:

@@ -6,6 +6,8 @@ Whatever is met comes out as one of three: an Original (bytes and captions), a R
 - A picture's captions are those of its row in `metadata.jsonl` or `metadata.csv`, else the whole `.txt` beside it.
 - A row's `file_name` starts from the folder of its table and never leaves the folder that is read. Names are compared
   in Unicode's NFC. Rows of one file that follow one another are one picture with several captions.
+- A picture's class is the `label` of its row, a whole number; if asked for, else the number of its folder, in the
+  order of their names.
 - Hidden files and links to folders are ignored; links to files are followed.
 
 `datasets` would pass over pictures that no row names and stop at a row that names none, so folders are read here.
@@ -29,6 +31,7 @@ from pinxit.data.original import (
     captions_of,
     comparable,
     decode_text,
+    label_of,
     parse_object,
     printable,
     stem_of,
@@ -41,10 +44,10 @@ TABLES = ("metadata.jsonl", "metadata.csv")
 LOOKED_FOR = "pictures with a .txt beside each or with a metadata.jsonl or metadata.csv, WebDataset tars, or parquet"
 
 
-def read_source(path: Path) -> Iterator[Found]:
+def read_source(path: Path, *, class_from_folder: bool = False) -> Iterator[Found]:
     """All that a folder, tar or parquet file holds, always in the same order, one at a time."""
     if path.is_dir():
-        return _read_folder(path)
+        return _read_folder(path, class_from_folder=class_from_folder)
     if path.is_file():
         if path.name.lower().endswith(TAR_SUFFIXES):
             return read_tar(path, path.name)
@@ -56,20 +59,23 @@ def read_source(path: Path) -> Iterator[Found]:
 
 @dataclass(frozen=True)
 class _Folder:
-    """The names of a folder's files, relative to it: as they are, as they are compared, and the texts by their stem."""
+    """The names of a folder's files, relative to it: as they are, as they are compared, and the texts by their stem;
+    the numbers of the folders that are classes.
+    """
 
     root: Path
     names: Mapping[str, None]  # a dictionary, for its order
     compared: Mapping[str, str]
     texts: Mapping[str, str]
+    classes: Mapping[str, int]
 
     def find(self, name: str) -> str | None:
         """The file of that name, however its letters are composed."""
         name = normpath(name)
         return name if name in self.names else self.compared.get(comparable(name))
 
-    def picture(self, name: str, captions: tuple[str, ...]) -> Found:
-        """A file's bytes with the captions given, or else with those in the text beside it."""
+    def picture(self, name: str, captions: tuple[str, ...] = (), label: int | None = None) -> Found:
+        """A file's bytes with what is given, or else with the captions in the text beside it and its folder's class."""
         key, file = printable(name), self.root / name
         try:
             if not file.is_file():
@@ -79,12 +85,19 @@ class _Folder:
             text = self.texts.get(stem_of(name))
             if not captions and text is not None:
                 captions = (decode_text((self.root / text).read_bytes()),)
-            return Original(key, file.read_bytes(), captions, PurePosixPath(name).stem)
+            if label is None:
+                label = self.classes.get(_class_of(name))
+            return Original(key, file.read_bytes(), captions, PurePosixPath(name).stem, label)
         except OSError as error:
             return Rejected(key, Reason.BAD_FILE, str(error.strerror))
 
 
-def _read_folder(root: Path) -> Iterator[Found]:
+def _class_of(name: str) -> str:
+    """The name of the folder that a file stands in; empty at the top."""
+    return PurePosixPath(comparable(name)).parent.name
+
+
+def _read_folder(root: Path, *, class_from_folder: bool) -> Iterator[Found]:
     found: list[str] = []
     for name in _walk(root):
         if isinstance(name, str):
@@ -93,7 +106,10 @@ def _read_folder(root: Path) -> Iterator[Found]:
             yield name
     names = dict.fromkeys(sorted(found))
     texts = {stem_of(name): name for name in names if suffix_of(name) == ".txt"}
-    folder = _Folder(root, names, {comparable(name): name for name in names}, texts)
+    pictures = [name for name in names if suffix_of(name) in SUFFIXES]
+    classes = sorted({_class_of(name) for name in pictures} - {""}) if class_from_folder else []
+    numbers = {name: number for number, name in enumerate(classes)}
+    folder = _Folder(root, names, {comparable(name): name for name in names}, texts, numbers)
     taken: set[str] = set()
     for table in names:
         if PurePosixPath(table).name.lower() in TABLES:
@@ -102,7 +118,7 @@ def _read_folder(root: Path) -> Iterator[Found]:
     for name in names:
         if name not in taken and suffix_of(name) != ".txt":
             yield from _read_file(folder, name)
-    stems = {stem_of(name) for name in names if suffix_of(name) in SUFFIXES}
+    stems = {stem_of(name) for name in pictures}
     for stem, name in texts.items():
         if stem not in stems:
             yield Ignored(printable(name), ".txt without a picture")
@@ -128,7 +144,7 @@ def _walk(root: Path) -> Iterator[str | Rejected | Ignored]:
 def _read_file(folder: _Folder, name: str) -> Iterator[Found]:
     """What a file that no table names holds: a picture, many, or nothing of use."""
     if suffix_of(name) in SUFFIXES:
-        yield folder.picture(name, ())
+        yield folder.picture(name)
     elif name.lower().endswith(TAR_SUFFIXES):
         yield from read_tar(folder.root / name, name)
     elif suffix_of(name) == ".parquet":
@@ -139,11 +155,12 @@ def _read_file(folder: _Folder, name: str) -> Iterator[Found]:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of a table: where it stands, the file it names and its captions."""
+    """A row of a table: where it stands, the file it names, its captions and its class."""
 
     place: str
     file: str
     captions: tuple[str, ...]
+    label: int | None
 
 
 def _read_table(folder: _Folder, table: str, taken: set[str]) -> Iterator[Found]:
@@ -156,7 +173,7 @@ def _read_table(folder: _Folder, table: str, taken: set[str]) -> Iterator[Found]
         name = folder.find(wanted)
         if name is not None:
             taken.add(name)
-            yield folder.picture(name, row.captions)
+            yield folder.picture(name, row.captions, row.label)
         elif f"{normpath(comparable(wanted))}/".startswith(("/", "../")):
             yield Rejected(row.place, Reason.OUTSIDE, printable(row.file))
         else:
@@ -174,7 +191,7 @@ def _rows(file: Path, name: str) -> Iterator[_Row | Rejected]:
                 problem = f"no file_name; its columns: {', '.join(map(str, row))}"
                 yield Rejected(place, Reason.BAD_ROW, printable(problem)[:200])
             else:
-                yield _Row(place, named, captions_of(row))
+                yield _Row(place, named, captions_of(row), label_of(row))
     except OSError as error:
         yield Rejected(name, Reason.BAD_FILE, str(error.strerror))
 

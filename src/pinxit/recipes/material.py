@@ -177,8 +177,7 @@ def _can_write(folder: Path) -> bool:
 def open_material(recipe: Recipe, stage: StageConfig, folder: Path) -> Material:
     """The stage's material; encoded now if it was not, and after that without any encoder in memory.
 
-    A stage that teaches classes on pictures without one, such as all that are imported, learns them under the null
-    class alone: a line says so.
+    A stage that teaches classes on pictures without one learns them under the null class alone: a line says so.
     """
     fingerprint, factor = wanted_fingerprint(recipe, stage)
     where = cache_folder(recipe, stage, folder)
