@@ -27,6 +27,8 @@ ORIGINAL: Table = (  # the published PixArt-α checkpoint's name, ours; a name b
     ("cross_attn.q_linear", "cross.query"),
     ("cross_attn.kv_linear", "cross.key_value"),
     ("cross_attn.proj", "cross.out"),
+    ("attn.sr", "attention.compress.reduce"),
+    ("attn.norm", "attention.compress.norm"),
     ("attn.qkv", "attention.qkv"),
     ("attn.proj", "attention.out"),
     ("mlp.fc1", "mlp.first"),

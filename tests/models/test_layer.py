@@ -9,10 +9,13 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from pinxit.errors import ConfigError
+from pinxit.models.config import CompressionConfig, TransformerConfig
 from pinxit.models.layer import (
+    Compression,
     CrossAttention,
     Modulation,
     PatchEmbed,
+    SelfAttention,
     Table,
     Words,
     adapt,
@@ -163,3 +166,33 @@ def test_layers_start_as_published() -> None:
     assert abs(float(narrow.weight.detach().std()) / 0.04 - 1) < 0.02
     assert not silent.weight.any()
     assert not any(layer.bias.any() for layer in network)
+
+
+def test_a_compression_starts_as_the_mean_of_each_square_then_a_norm() -> None:
+    part, x = Compression(6, CompressionConfig(factor=2)).double(), normal(0, 2, 4 * 6, 6)
+    grid = x.view(2, 4, 6, 6)
+    slow = [grid[:, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].mean((1, 2)) for i in range(2) for j in range(3)]
+    assert_close(part(x, 4), F.layer_norm(torch.stack(slow, 1), (6,), eps=1e-5), atol=1e-12, rtol=0)
+
+
+def test_a_grid_that_the_squares_do_not_fill_is_read_without_its_rest() -> None:
+    part = Compression(6, CompressionConfig(factor=2, norm=False)).double()
+    grid = normal(0, 1, 5, 7, 6)
+    whole, cut = (part(each.flatten(1, 2), each.shape[1]) for each in (grid, grid[:, :4, :6]))
+    assert torch.equal(whole, cut)
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_attention_to_squares_is_attention_to_tokens_where_each_square_is_of_one_token(factor: int) -> None:
+    plain, pooled = SelfAttention(8, 2).double(), SelfAttention(8, 2, CompressionConfig(factor=factor, norm=False))
+    enliven(plain, 1)
+    pooled.double().load_state_dict(plain.state_dict(), strict=False)
+    cells = normal(0, 2, 2, 3, 8)
+    x = cells.repeat_interleave(factor, 1).repeat_interleave(factor, 2).flatten(1, 2)
+    assert_close(pooled(x, 2 * factor), plain(x), atol=1e-14, rtol=0)
+    assert (pooled(normal(1, *x.shape), 2 * factor) - plain(normal(1, *x.shape))).abs().max() > 1e-3
+
+
+def test_blocks_that_compress_stand_within_the_network() -> None:
+    with pytest.raises(ValueError, match=r"compression.blocks names \[2, 9\], and the blocks are 0 to 1; change them"):
+        TransformerConfig(depth=2, width=24, heads=2, compression=CompressionConfig(blocks=(0, 2, 9)))

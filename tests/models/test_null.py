@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from pinxit.models.config import NullKind
 from pinxit.models.null import NullCondition, hold_null, null_of, stack_captions
 
 
@@ -54,7 +55,7 @@ def test_a_learned_null_learns_from_the_dropped_only() -> None:
 def test_a_network_gives_the_null_that_it_holds_and_else_the_empty_captions() -> None:
     network, empty, states = nn.Linear(2, 2), NullCondition("empty", torch.randn(2, 3)), torch.randn(4, 3)
     assert null_of(network, empty) is empty
-    hold_null(network, states)
+    hold_null(network, NullCondition("learned", states))
     held = null_of(network, empty)
     assert held.kind == "learned"
     assert torch.equal(held.states, states)
@@ -66,18 +67,35 @@ def test_a_network_gives_the_null_that_it_holds_and_else_the_empty_captions() ->
 
 def test_the_states_stay_on_their_device() -> None:
     null = NullCondition("empty", torch.empty(2, 3, device="meta"))
-    caption, keep = null.expand(4)
-    assert caption.device == keep.device == null.states.device
-    stacked, kept = stack_captions([null.states, null.states])
+    stacked, kept = stack_captions(null.instead_of([null.states] * 4))
     assert stacked.device == kept.device == null.states.device
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_expand_is_the_null_for_everyone(batch: int) -> None:
-    states = torch.randn(2, 3)
-    caption, keep = NullCondition("empty", states).expand(batch)
-    assert keep.all()
-    assert_close(caption, torch.stack([states] * batch))
+@pytest.mark.parametrize(("kind", "lengths"), [("empty", [5, 5]), ("learned", [5, 5]), ("fixed", [2, 4])])
+def test_the_null_stands_whole_for_every_caption_but_fixed_states_have_its_length(
+    kind: NullKind, lengths: list[int]
+) -> None:
+    states = torch.randn(5, 3)
+    found = NullCondition(kind, states).instead_of([torch.randn(2, 3), torch.randn(4, 3)])
+    assert len(found) == 2
+    for each, length in zip(found, lengths, strict=True):
+        assert torch.equal(each, states[:length])
+
+
+def test_fixed_states_replace_token_by_token_in_training_as_in_sampling() -> None:
+    null, captions = NullCondition("fixed", torch.randn(4, 3)), [torch.randn(length, 3) for length in (2, 4, 3)]
+    found, keep = null.replace(*stack_captions(captions), torch.tensor([True, True, False]))
+    expected, expected_keep = stack_captions([*null.instead_of(captions[:2]), captions[2]])
+    assert torch.equal(found, expected)
+    assert torch.equal(keep, expected_keep)
+
+
+def test_fixed_states_are_held_and_saved_and_never_optimised() -> None:
+    network, states = nn.Linear(2, 2), torch.randn(4, 3)
+    hold_null(network, NullCondition("fixed", states))
+    assert null_of(network, NullCondition("empty", torch.randn(2, 3))).kind == "fixed"
+    assert torch.equal(network.state_dict()["null.states"], states)
+    assert [name for name, _ in network.named_parameters()] == ["weight", "bias"]
 
 
 def test_stacked_captions_keep_their_tokens_and_nothing_else() -> None:

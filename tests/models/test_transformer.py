@@ -1,5 +1,6 @@
 """The denoiser: as published to the last digits, as in diffusers, blind to padding, silent at the start."""
 
+import json
 import math
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch.testing import assert_close
 
 from pinxit.errors import ConfigError
 from pinxit.models import layer
-from pinxit.models.config import TransformerConfig
+from pinxit.models.config import CompressionConfig, TransformerConfig
 from pinxit.models.layer import Table
 from pinxit.models.transformer import Block, Transformer
 
@@ -40,6 +41,8 @@ ASPECT = torch.tensor([0.67, 1.6, 1.0], dtype=torch.float64)
 
 
 def golden_network(metadata: dict[str, str]) -> Transformer:
+    told = json.loads(metadata["kv_compression"])
+    compression = told and CompressionConfig(factor=told["scale_factor"], blocks=told["kv_compress_layer"])
     return Transformer(
         TransformerConfig(
             depth=int(metadata["depth"]),
@@ -49,6 +52,7 @@ def golden_network(metadata: dict[str, str]) -> Transformer:
             conditions=metadata["size_conditions"] == "True",
             position_base=int(metadata["input_size"]) // 2,
             position_scale=float(metadata["position_scale"]),
+            compression=compression,
         )
     ).double()
 
@@ -65,7 +69,7 @@ def test_the_golden_frequencies_are_ours_but_for_the_last_bit() -> None:
     assert_close(golden_frequencies(), layer.frequencies(), rtol=2e-7, atol=0)
 
 
-@pytest.mark.parametrize("name", ["alpha_256", "alpha_1024_conditions"])
+@pytest.mark.parametrize("name", ["alpha_256", "alpha_1024_conditions", "sigma_512", "sigma_2k_kv_compression"])
 def test_output_and_gradients_are_the_published_networks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layer, "frequencies", golden_frequencies)
     with safe_open(GOLDEN / f"{name}.safetensors", "pt") as file:
@@ -78,7 +82,8 @@ def test_output_and_gradients_are_the_published_networks(name: str, monkeypatch:
         stored[f"input.{key}"] for key in ("latent", "time", "text", "length", "size", "aspect")
     )
     keep = torch.arange(text.shape[1]) < length[:, None]
-    output = network(latent.requires_grad_(), time, text, keep, size, aspect[:, 0])
+    told = (size, aspect[:, 0]) if network.config.conditions else ()
+    output = network(latent.requires_grad_(), time, text, keep, *told)
     (output * torch.linspace(-1, 1, output.numel(), dtype=output.dtype).reshape(output.shape)).sum().backward()
     assert latent.grad is not None
     assert_near(output, stored["output"], 1e-10)
@@ -141,7 +146,12 @@ def test_output_and_gradients_are_diffusers(
 
 @pytest.mark.parametrize(
     ("changes", "count"),
-    [({}, 610_856_096), ({"conditions": True}, 611_349_152), ({"modulation": "block"}, 828_494_240)],
+    [
+        ({}, 610_856_096),
+        ({"conditions": True}, 611_349_152),
+        ({"modulation": "block"}, 828_494_240),
+        ({"compression": {}}, 610_856_096 + 112_896),
+    ],
 )
 def test_the_full_network_has_the_published_size(changes: dict[str, object], count: int) -> None:
     with torch.device("meta"):

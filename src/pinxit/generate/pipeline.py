@@ -68,8 +68,9 @@ class Pipeline:
         wanted = list(zip(prompts, seeds, strict=True))
         for first in range(0, len(wanted), settings.batch):
             pairs = wanted[first : first + settings.batch]
-            conditional = self.bind(self.text.encode([prompt for prompt, _ in pairs]), (height, width))
-            unconditional = self.bind([null.states] * len(pairs), (height, width))
+            captions = self.text.encode([prompt for prompt, _ in pairs])
+            conditional = self.bind(captions, (height, width))
+            unconditional = self.bind(null.instead_of(captions), (height, width))
             chosen = [seed for _, seed in pairs]
             latent = sample(conditional, unconditional, self.process, settings, shape=shape, seeds=chosen)
             for (prompt, seed), picture in zip(pairs, to_pictures(self.autoencoder.decode(latent)), strict=True):

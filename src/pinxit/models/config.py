@@ -6,7 +6,15 @@ from pydantic import Field, model_validator
 
 from pinxit.config import Config
 
-NullKind = Literal["empty", "learned"]
+NullKind = Literal["empty", "learned", "fixed"]
+
+
+class CompressionConfig(Config):
+    """Self-attention that reads squares of tokens as one (PixArt-Σ, arXiv 2403.04692, section 3.3)."""
+
+    factor: int = Field(2, gt=1, description="side of a square in tokens")
+    blocks: tuple[int, ...] = Field(tuple(range(14, 28)), description="numbers of the blocks that compress")
+    norm: bool = Field(True, description="a layer norm follows, as published")
 
 
 class TransformerConfig(Config):
@@ -24,11 +32,23 @@ class TransformerConfig(Config):
     modulation: Literal["single", "block"] = Field("single", description="adaLN-single, or DiT's projection per block")
     position_base: int = Field(16, gt=0, description="tokens on the side of the nominal square")
     position_scale: float = Field(1.0, gt=0, description="position coordinates are divided by this")
+    compression: CompressionConfig | None = Field(None, description="of keys and values; none in PixArt-α")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "TransformerConfig":
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}; change either one")
+        return self
+
+    @model_validator(mode="after")
+    def _compression_stays_within_depth(self) -> "TransformerConfig":
+        strangers = (
+            [block for block in self.compression.blocks if not 0 <= block < self.depth] if self.compression else []
+        )
+        if strangers:
+            raise ValueError(
+                f"compression.blocks names {strangers}, and the blocks are 0 to {self.depth - 1}; change them"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """The pieces of the networks: embedders of patches, numbers and captions; attention; the MLP; modulation."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pinxit.errors import ConfigError
-from pinxit.models.config import TransformerConfig
+from pinxit.models.config import CompressionConfig, TransformerConfig
 
 PUBLISHED_WIDTH = 1152  # of DiT-XL and PixArt-α
 WAVES = 128  # in the sinusoid of a time or a size; each gives a cosine and a sine
@@ -105,19 +106,45 @@ class Mlp(nn.Module):
         return mixed
 
 
-class SelfAttention(nn.Module):
-    """Image tokens read each other."""
+class Compression(nn.Module):
+    """One vector for each square of tokens: a weighted mean, channel by channel, and a norm (PixArt-Σ, section 3.3)."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, config: CompressionConfig) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(width, width, config.factor, stride=config.factor, groups=width)
+        self.norm = nn.LayerNorm(width) if config.norm else nn.Identity()
+        self.start()
+
+    def start(self) -> None:
+        """It takes the plain mean."""
+        nn.init.constant_(self.reduce.weight, 1 / self.reduce.weight[0].numel())
+        assert self.reduce.bias is not None
+        nn.init.zeros_(self.reduce.bias)
+
+    def forward(self, x: Float[Tensor, "b n d"], height: int) -> Float[Tensor, "b m d"]:
+        """Row by row; of a grid that the squares do not fill, the last row or column is left out, as published."""
+        reduced = self.reduce(rearrange(x, "b (h w) d -> b d h w", h=height))
+        vectors: Tensor = self.norm(rearrange(reduced, "b d h w -> b (h w) d"))
+        return vectors
+
+
+class SelfAttention(nn.Module):
+    """Image tokens read each other, or squares of each other."""
+
+    def __init__(self, width: int, heads: int, compression: CompressionConfig | None = None) -> None:
         super().__init__()
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
+        self.compress = None if compression is None else Compression(width, compression)
 
-    def forward(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        """What every token reads."""
+    def forward(self, x: Float[Tensor, "b n d"], height: int = 1) -> Float[Tensor, "b n d"]:
+        """What every token of a grid of that height reads."""
+        query, key, value = self.qkv(x).chunk(3, -1)
+        if self.compress is not None:
+            key, value = self.compress(key, height), self.compress(value, height)
         query, key, value = (
-            rearrange(part, "b n (head e) -> b head n e", head=self.heads) for part in self.qkv(x).chunk(3, -1)
+            rearrange(part, "b n (head e) -> b head n e", head=self.heads) for part in (query, key, value)
         )
         mixed = F.scaled_dot_product_attention(query, key, value)
         read: Tensor = self.out(rearrange(mixed, "b head n e -> b n (head e)"))
@@ -197,7 +224,9 @@ def modulate(
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 
 
-def adapt(x: Float[Tensor, "b n d"], layer: nn.Module, given: Float[Tensor, "b 3 d"]) -> Float[Tensor, "b n d"]:
+def adapt(
+    x: Float[Tensor, "b n d"], layer: Callable[[Tensor], Tensor], given: Float[Tensor, "b 3 d"]
+) -> Float[Tensor, "b n d"]:
     """One residual step of DiT and PixArt-α: x + gate layer(LN(x) (1 + scale) + shift)."""
     shift, scale, gate = rearrange(given, "b three d -> three b 1 d")
     return torch.addcmul(x, gate, layer(modulate(x, shift, scale)))

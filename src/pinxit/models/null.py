@@ -8,49 +8,60 @@ from torch.nn import functional as F
 
 from pinxit.models.config import NullKind
 
-LEARNED = "null"  # the name under which a network holds its LearnedNull
+HELD = "null"  # the name under which a network holds its HeldNull
 
 
-class LearnedNull(nn.Module):
-    """Learned states of the absent caption, as a part of a network."""
+class HeldNull(nn.Module):
+    """States of the absent caption as a part of a network: learned with it, or fixed and only saved with it."""
 
-    def __init__(self, states: Float[Tensor, "l f"]) -> None:
+    def __init__(self, kind: NullKind, states: Float[Tensor, "l f"]) -> None:
         super().__init__()
-        self.states = nn.Parameter(states.detach().clone())
+        self.kind: NullKind = kind
+        own = states.detach().clone()
+        if kind == "fixed":
+            self.register_buffer("states", own)
+        else:
+            self.states = nn.Parameter(own)
 
 
 class NullCondition:
-    """The caption states of an absent caption: the text encoder's own for the empty text, or learned ones."""
+    """The caption states of an absent caption.
+
+    `empty`: the text encoder's own for the empty text. `learned`: optimised with the network. `fixed`: as many of its
+    states as the caption in whose place they stand has tokens; PixArt-α's are random, Σ's the padded empty text's.
+    """
 
     def __init__(self, kind: NullKind, states: Float[Tensor, "l f"]) -> None:
         self.kind, self.states = kind, states
 
-    def expand(self, batch: int) -> tuple[Float[Tensor, "b l f"], Bool[Tensor, "b l"]]:
-        """The null caption for `batch` pictures, all tokens real."""
-        length = self.states.shape[0]
-        return self.states.expand(batch, -1, -1), torch.ones(batch, length, dtype=torch.bool, device=self.states.device)
+    def instead_of(self, captions: list[Float[Tensor, "_ f"]]) -> list[Float[Tensor, "_ f"]]:
+        """What stands for each caption where it is absent."""
+        return [self.states[: len(caption)] if self.kind == "fixed" else self.states for caption in captions]
 
     def replace(
         self, caption: Float[Tensor, "b l f"], keep: Bool[Tensor, "b l"], dropped: Bool[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b l2 f"], Bool[Tensor, "b l2"]]:
-        """Captions where `dropped` pictures have the null caption with its own length in place of theirs."""
+        """Captions where `dropped` pictures have the null caption in place of theirs."""
         length = max(caption.shape[1], self.states.shape[0])
         wide, kept = F.pad(caption, (0, 0, 0, length - caption.shape[1])), F.pad(keep, (0, length - keep.shape[1]))
         null = F.pad(self.states, (0, 0, 0, length - self.states.shape[0])).to(caption)
         null_kept = torch.arange(length, device=keep.device) < self.states.shape[0]
+        if self.kind == "fixed":
+            null_kept = null_kept & kept
+            null = null * rearrange(null_kept, "b l -> b l 1")
         instead = rearrange(dropped, "b -> b 1")
         return torch.where(instead[..., None], null, wide), torch.where(instead, null_kept, kept)
 
 
-def hold_null(network: nn.Module, states: Float[Tensor, "l f"]) -> None:
-    """`network` has learned states of the absent caption, optimised, averaged and saved with it; so they begin."""
-    network.add_module(LEARNED, LearnedNull(states))
+def hold_null(network: nn.Module, null: NullCondition) -> None:
+    """`network` has its own states of the absent caption, averaged and saved with it and, if learned, optimised."""
+    network.add_module(HELD, HeldNull(null.kind, null.states))
 
 
 def null_of(network: nn.Module, empty: NullCondition) -> NullCondition:
-    """The null condition that `network` has learned, else the empty caption's."""
-    learned = dict(network.named_children()).get(LEARNED)
-    return NullCondition("learned", learned.states) if isinstance(learned, LearnedNull) else empty
+    """The null condition that `network` holds, else the empty caption's."""
+    held = dict(network.named_children()).get(HELD)
+    return NullCondition(held.kind, held.states) if isinstance(held, HeldNull) else empty
 
 
 def stack_captions(

@@ -1,6 +1,7 @@
 """PixArt-α's denoiser, top to bottom: blocks with adaLN-single and cross-attention (Chen et al. 2023)."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import cast
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from pinxit.errors import ConfigError
 from pinxit.models.config import TransformerConfig
 from pinxit.models.layer import (
+    Compression,
     CrossAttention,
     FinalLayer,
     Mlp,
@@ -36,19 +38,22 @@ def _modulation(config: TransformerConfig, parts: int) -> Modulation | Table:
 class Block(nn.Module):
     """Self-attention and MLP, both modulated and gated; between them the caption is read, with neither."""
 
-    def __init__(self, config: TransformerConfig) -> None:
+    def __init__(self, config: TransformerConfig, place: int) -> None:
         super().__init__()
+        compression = config.compression if config.compression and place in config.compression.blocks else None
         self.modulation = _modulation(config, 6)
-        self.attention = SelfAttention(config.width, config.heads)
+        self.attention = SelfAttention(config.width, config.heads, compression)
         self.cross = CrossAttention(config.width, config.heads)
         self.mlp = Mlp(config.width, int(config.width * config.mlp_ratio), config.width)
 
     def forward(
-        self, x: Float[Tensor, "b n d"], words: Words, shared: Float[Tensor, "b *parts d"]
+        self, x: Float[Tensor, "b n d"], words: Words, shared: Float[Tensor, "b *parts d"], height: int
     ) -> Float[Tensor, "b n d"]:
-        """`shared` is the modulation that all blocks have in common, or the condition where each projects its own."""
+        """`shared` is the modulation that all blocks have in common, or the condition where each projects its own;
+        `height` is that of the tokens' grid.
+        """
         to_attention, to_mlp = rearrange(self.modulation(shared), "b (two three) d -> two b three d", two=2)
-        x = adapt(x, self.attention, to_attention)
+        x = adapt(x, partial(self.attention, height=height), to_attention)
         x = x + self.cross(x, words)
         return adapt(x, self.mlp, to_mlp)
 
@@ -65,7 +70,7 @@ class Transformer(nn.Module):
             self.size, self.aspect = NumberEmbed(config.width // 3), NumberEmbed(config.width // 3)
         self.shared = Modulation(config.width, 6) if config.modulation == "single" else nn.Identity()
         self.caption = Mlp(config.caption_width, config.width, config.width)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.blocks = nn.ModuleList(Block(config, place) for place in range(config.depth))
         self.final = FinalLayer(config, _modulation(config, 2))
         self._initialise()
 
@@ -102,8 +107,9 @@ class Transformer(nn.Module):
         condition = self._condition(time, size, aspect)
         shared = self.shared(condition)
         x = self.patch(latent)
+        height = latent.shape[-2] // self.config.patch
         for block, read in zip(self.blocks, words, strict=True):
-            x = block(x, read, shared)
+            x = block(x, read, shared, height)
         return unpatchify(self.final(x, condition), self.config.patch, latent.shape[-2])
 
     def _condition(
@@ -122,6 +128,9 @@ class Transformer(nn.Module):
     def _initialise(self) -> None:
         """A new network gives zero, and its blocks do not read: cross-attention and the final layer end in zeros."""
         initialise(self)
+        for part in self.modules():
+            if isinstance(part, Compression):
+                part.start()
         silence(self.final.linear, *(part.out for part in self.modules() if isinstance(part, CrossAttention)))
         silence(*(part.linear for part in self.modules() if isinstance(part, Modulation)))
         soften(

@@ -34,16 +34,17 @@ def process_config(recipe: Recipe, stage: StageConfig) -> ProcessConfig:
 
 
 def fresh_model(recipe: Recipe, stage: StageConfig, config: TransformerConfig, classes: int) -> nn.Module:
-    """Untrained weights, a function of the recipe's seed and what the stage teaches; a learned null condition has as
-    many tokens as the longest caption, each of about unit length, as published.
+    """Untrained weights, a function of the recipe's seed and what the stage teaches; a null condition of its own has
+    as many tokens as the longest caption, each of about unit length, as published.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_at(recipe.seed, f"weights/{stage.teaches}"))
         if stage.teaches == "class":
             return DiT(config, classes)
         network = Transformer(config)
-        if recipe.null == "learned":
-            hold_null(network, torch.randn(recipe.text.length, config.caption_width) / config.caption_width**0.5)
+        if recipe.null != "empty":
+            states = torch.randn(recipe.text.length, config.caption_width) / config.caption_width**0.5
+            hold_null(network, NullCondition(recipe.null, states))
         return network
 
 

@@ -54,8 +54,8 @@ def train_recipe(recipe: Recipe, folder: Path) -> Path:
             raise ConfigError("network", recipe.network, problem, "leave it out, or start from scratch: --start none")
         recipe = recipe.model_copy(update={"network": card.network})  # the weights decide
         check_start(card, recipe, wanted_fingerprint(recipe, next(iter(recipe.stages.values())))[0])
-        if null.kind == "learned":
-            hold_null(network, null.states)
+        if null.kind != "empty":
+            hold_null(network, null)
     name, last = list(recipe.stages.items())[-1]
     if file is not None and isinstance(last.data, RecordsDataConfig) and not complete_checkpoints(folder):
         _show_before(file, recipe, folder)

@@ -169,8 +169,9 @@ class Artist:
             label = torch.tensor(known)
             return partial(network, label=label), partial(network, label=torch.full_like(label, network.classes))
         assert isinstance(network, Transformer)
-        told = network.read(*stack_captions(self.text.encode([a.prompt for a in asked])))
-        untold = network.read(*null_of(network, self.end.material.null).expand(len(asked)))
+        captions = self.text.encode([a.prompt for a in asked])
+        null = null_of(network, self.end.material.null)
+        told, untold = (network.read(*stack_captions(each)) for each in (captions, null.instead_of(captions)))
         return partial(network.denoise, words=told), partial(network.denoise, words=untold)
 
 
