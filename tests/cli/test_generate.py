@@ -36,7 +36,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pipeline:
         file.parent.mkdir(exist_ok=True)
         file.write_text(drawing)
 
-    monkeypatch.setitem(sys.modules, "pinxit.generate.load", SimpleNamespace(load_pipeline=lambda source: found))
+    monkeypatch.setitem(sys.modules, "pinxit.generate.load", SimpleNamespace(load_pipeline=lambda *source: found))
     monkeypatch.setitem(sys.modules, "pinxit.generate.pipeline", SimpleNamespace(save_png=save))
     monkeypatch.chdir(tmp_path)
     return found
@@ -88,4 +88,4 @@ def test_what_cannot_be_drawn_is_one_line(
 def test_a_source_that_is_no_model_is_one_line(pinxit: Run, tmp_path: Path) -> None:
     answer = pinxit("generate", "owl", "--from", str(tmp_path))
     assert (answer.status, answer.err.count("\n")) == (1, 1)
-    assert answer.err.startswith(f"pinxit generate: {tmp_path}: it is no model file")
+    assert answer.err.startswith(f"pinxit generate: {tmp_path}: it holds neither model.safetensors nor a network")

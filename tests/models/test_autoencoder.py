@@ -25,6 +25,8 @@ from pinxit.models.identity import SHIPPED
 from pinxit.recipes.autoencoder import ship
 from pinxit.train.autoencoder import to_pixels
 
+from .tiny import write_kl
+
 SMALL = SmallAutoencoderConfig(channels=4, fine=6, coarse=8, encoder_blocks=(1, 1), decoder_blocks=(1, 1))
 
 
@@ -187,25 +189,6 @@ def test_missing_or_surplus_weights_are_refused(tmp_path: Path) -> None:
             load_small(tmp_path / "small.safetensors")
 
 
-def save_kl(folder: Path, channels: int, **scaling: float | None) -> nn.Module:
-    """A tiny random AutoencoderKL of factor 4 that lies in `folder`."""
-    from diffusers import AutoencoderKL
-
-    torch.manual_seed(0)
-    network = AutoencoderKL(
-        block_out_channels=(4, 4, 4),
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        layers_per_block=1,
-        norm_num_groups=2,
-        latent_channels=channels,
-        sample_size=16,
-        **scaling,
-    )
-    network.save_pretrained(folder)
-    return network.eval()
-
-
 @pytest.mark.parametrize(
     ("channels", "scaling", "shift"),
     [(4, 0.13025, None), (4, 0.18215, 0.0), (16, 1.5305, 0.0609), (16, 0.3611, 0.1159)],
@@ -213,7 +196,7 @@ def save_kl(folder: Path, channels: int, **scaling: float | None) -> nn.Module:
 def test_diffusers_scaling_and_shift_are_applied(
     tmp_path: Path, channels: int, scaling: float, shift: float | None
 ) -> None:
-    network = save_kl(tmp_path, channels, scaling_factor=scaling, shift_factor=shift)
+    network = write_kl(tmp_path, channels, scaling_factor=scaling, shift_factor=shift)
     codec = load_autoencoder(DiffusersAutoencoderConfig(folder=str(tmp_path)))
     assert isinstance(codec, Autoencoder)
     pixels, moved = torch.rand(2, 3, 16, 24) * 2 - 1, shift or 0.0
@@ -230,7 +213,7 @@ def test_diffusers_scaling_and_shift_are_applied(
 
 
 def test_a_diffusers_folder_is_known_by_its_weights(tmp_path: Path) -> None:
-    network = save_kl(tmp_path / "a", 4)
+    network = write_kl(tmp_path / "a", 4)
     network.save_pretrained(tmp_path / "b")
     randomise(network, 0.2)
     network.save_pretrained(tmp_path / "c")
@@ -242,7 +225,7 @@ def test_a_diffusers_folder_is_known_by_its_weights(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_autoencoder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no config\.json"):
         DiffusersCodec(tmp_path)
-    save_kl(tmp_path, 4)
+    write_kl(tmp_path, 4)
     weights = next(tmp_path.glob("*.safetensors"))
     whole = load_file(weights)
     lacking = {name: value for name, value in whole.items() if not name.startswith("decoder.conv_out")}

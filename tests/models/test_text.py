@@ -1,7 +1,5 @@
 """The text encoders: MiniLM from its package, and a tiny T5 made from a seed."""
 
-import io
-import random
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -18,36 +16,17 @@ from pinxit.models.config import MiniLMConfig, T5Config
 from pinxit.models.identity import find_t5_weights, hash_files
 from pinxit.models.text import TextEncoder, identify_text, load_text
 
+from .tiny import write_t5
+
 needs_minilm = pytest.mark.skipif(find_spec(minilm.PACKAGE) is None, reason="MiniLM's package is not installed")
-WORDS = ["a", "an", "red", "green", "apple", "fox", "hen", "with", "and", "the", "house", "beside", "tree", "snail"]
 CAPTIONS = ["a red apple", "", "a fox beside the old house with a tall tree and a snail", "a green hen"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny T5 in the form in which the real one is published: weights and a sentencepiece model."""
-    sentencepiece = pytest.importorskip("sentencepiece")
-    import transformers
-
+    """A tiny T5 in the form in which the real one is published."""
     folder = tmp_path_factory.mktemp("t5")
-    draw, model = random.Random(0), io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(draw.choices(WORDS, k=6)) for _ in range(200)]),
-        model_writer=model,
-        vocab_size=60,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    (folder / "spiece.model").write_bytes(model.getvalue())
-    config = transformers.T5Config(
-        vocab_size=80, d_model=24, d_kv=8, d_ff=32, num_layers=2, num_heads=2, feed_forward_proj="gated-gelu"
-    )
-    torch.manual_seed(0)
-    transformers.T5EncoderModel(config).save_pretrained(folder)
+    write_t5(folder)
     return folder
 
 

@@ -14,7 +14,7 @@ from pinxit.cli.parse import parse
 from pinxit.cli.say import say
 from pinxit.config import Config
 from pinxit.errors import ConfigError, DataError
-from pinxit.generate.config import SamplingConfig, Solver
+from pinxit.generate.config import SamplingConfig, Solver, SourceConfig
 from pinxit.log import Bar
 from pinxit.recipes.tree import SettingsError
 
@@ -28,8 +28,10 @@ class Arguments(Config):
     words: Positional[tuple[str, ...]] = Field((), description="prompts")
     prompts: Path | None = Field(None, description="a file with one prompt a line, in place of or after the words")
     source: Annotated[Path | None, arg(name="from")] = Field(
-        None, alias="from", description="run folder or model file; none: the shipped model"
+        None, alias="from", description="run folder, model file, or weights of PixArt; none: the shipped model"
     )
+    autoencoder: str | None = Field(None, description="its folder, where the weights do not name it")
+    text: str | None = Field(None, description="the T5's folder, where the weights do not name it")
     out: Path = Field(Path("drawn"), description="the folder to write")
     seed: int = Field(0, ge=0, description="of the first picture; the next ones count on")
     count: int = Field(1, gt=0, description="pictures a prompt")
@@ -51,7 +53,7 @@ def run(arguments: Arguments) -> None:
     from pinxit.generate.load import load_pipeline
     from pinxit.generate.pipeline import save_png
 
-    pipeline = load_pipeline(arguments.source)
+    pipeline = load_pipeline(arguments.source, SourceConfig(autoencoder=arguments.autoencoder, text=arguments.text))
     changes = {name: getattr(arguments, name) for name in ("steps", "solver", "guidance")}
     settings = SamplingConfig.model_validate(
         pipeline.card.sampling.model_dump() | {name: value for name, value in changes.items() if value is not None}

@@ -17,6 +17,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
     "train": ("train", "train a recipe, or go on where a run stopped"),
     "autoencoder": ("autoencoder", "train the small autoencoder, as the one that ships was"),
     "generate": ("generate", "words to pictures"),
+    "convert": ("convert", "PixArt weights between pinxit, diffusers and the original layout"),
     "report": ("report", "write the page of a run again"),
     "cost": ("cost", "seconds, energy and money of a run"),
 }

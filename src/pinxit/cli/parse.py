@@ -130,9 +130,14 @@ def _set(tree: dict[str, object], path: Sequence[str], value: object) -> None:
 
 
 def _positional(known: Sequence[Setting], words: Sequence[str]) -> Mapping[str, object]:
-    """The setting that is given without a flag, if it was given."""
-    wanted = next((one for one in known if one.is_positional), None)
-    room = 0 if wanted is None else len(words) if wanted.takes_several else 1
-    if len(words) > room:
-        raise SettingsError([f"{words[room]!r}: nothing is expected here; a setting is written --NAME VALUE"])
-    return {wanted.path[0]: wanted.value("", words)} if wanted and words else {}
+    """The settings that are given without a flag, in their order, as far as they were given."""
+    found: dict[str, object] = {}
+    rest = list(words)
+    for one in known:
+        if one.is_positional and rest:
+            count = len(rest) if one.takes_several else 1
+            found[one.path[0]] = one.value("", rest[:count])
+            rest = rest[count:]
+    if rest:
+        raise SettingsError([f"{rest[0]!r}: nothing is expected here; a setting is written --NAME VALUE"])
+    return found

@@ -65,11 +65,16 @@ def write_model(
     file: Path, network: Transformer, null: NullCondition, card: ModelCard, dtype: torch.dtype = torch.float32
 ) -> None:
     """`file` is one safetensors with the weights, the null condition's states and the card in its header."""
-    tensors: dict[str, Tensor] = {**network.state_dict(), NULL_STATES: null.states}
-    narrow = {name: tensor.detach().to(dtype).contiguous() for name, tensor in tensors.items()}
+    tensors = {name: tensor.detach().to(dtype) for name, tensor in network.state_dict().items()}
+    write_tensors(file, tensors, NullCondition(null.kind, null.states.detach().to(dtype)), card)
+
+
+def write_tensors(file: Path, tensors: Mapping[str, Tensor], null: NullCondition, card: ModelCard) -> None:
+    """The same, every tensor in the precision that it has."""
+    whole = {name: tensor.contiguous() for name, tensor in {**tensors, NULL_STATES: null.states}.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.part")
-    temporary.write_bytes(save(narrow, {HEADER: card.model_dump_json()}))
+    temporary.write_bytes(save(whole, {HEADER: card.model_dump_json()}))
     temporary.rename(file)
 
 
@@ -93,11 +98,24 @@ def read_card(file: Path) -> ModelCard:
 def read_model(file: Path) -> tuple[Transformer, NullCondition, ModelCard, str]:
     """Network in float32 and evaluation mode, null condition, card and the file's sha256."""
     card = read_card(file)
-    tensors = {name: tensor.float() for name, tensor in load_file(file).items()}
-    network = Transformer(card.network)
+    tensors, null = read_tensors(file, card)
+    network = build_network(card.network, tensors)
+    return network, NullCondition(null.kind, null.states.float()), card, sha256(file.read_bytes()).hexdigest()
+
+
+def read_tensors(file: Path, card: ModelCard) -> tuple[dict[str, Tensor], NullCondition]:
+    """The weights of a model file and its null condition, in the precision that they have there."""
+    tensors = load_file(file)
     null = NullCondition(card.null, tensors.pop(NULL_STATES))
-    network.load_state_dict(tensors)
-    return network.eval().requires_grad_(False), null, card, sha256(file.read_bytes()).hexdigest()
+    return tensors, null
+
+
+def build_network(config: TransformerConfig, tensors: Mapping[str, Tensor]) -> Transformer:
+    """A network with these weights, in float32 and evaluation mode."""
+    with torch.device("meta"):
+        network = Transformer(config)
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    return network.eval().requires_grad_(False)
 
 
 def refuse_strangers(card: ModelCard, autoencoder: AutoencoderIdentity, text: TextIdentity) -> None:

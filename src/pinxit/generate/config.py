@@ -1,4 +1,4 @@
-"""Settings of drawing pictures."""
+"""Settings of drawing pictures, and of opening weights that others wrote."""
 
 from typing import Literal
 
@@ -7,6 +7,7 @@ from pydantic import Field
 from pinxit.config import Config
 
 Solver = Literal["ddim", "ancestral", "dpm", "sa", "euler"]
+Form = Literal["pinxit", "diffusers", "pixart"]
 
 
 class SamplingConfig(Config):
@@ -16,3 +17,20 @@ class SamplingConfig(Config):
     steps: int = Field(20, gt=0)
     guidance: float = Field(4.5, ge=1, description="1.0 is the conditional path alone")
     batch: int = Field(25, gt=0, description="pictures drawn at once")
+
+
+class SourceConfig(Config):
+    """What the files of other tools do not tell; not asked for where they do."""
+
+    autoencoder: str | None = Field(None, description="folder of the diffusers autoencoder that the weights go with")
+    text: str | None = Field(None, description="folder of the T5 that the weights go with")
+    which: Literal["ema", "plain"] = Field(
+        "ema", description="of a training checkpoint: averaged weights, or the others"
+    )
+    heads: int | None = Field(None, gt=0, description="none: of 72 channels each, as published")
+    resolution: int | None = Field(None, gt=0, description="in pixels; none: by the position table in the file")
+    length: int | None = Field(
+        None, gt=1, description="caption tokens; none: as many as the file's null states, or 120"
+    )
+    caption_width: int = Field(4096, gt=0, description="of captions that a class-conditional DiT will learn to read")
+    conditions: bool = Field(False, description="that DiT will also be told a picture's size and aspect ratio")

@@ -1,15 +1,20 @@
-"""From a run folder or a model file to a pipeline; the encoders are found by the identities in the file."""
+"""From a run folder, a model file, or weights in another tool's form to a pipeline with the encoders that they need."""
 
 from pathlib import Path
 
 from pinxit.errors import CheckpointError
-from pinxit.generate.card import read_model
+from pinxit.generate.card import build_network
+from pinxit.generate.config import SourceConfig
+from pinxit.generate.opened import MODEL, complete, open_source
 from pinxit.generate.pipeline import Pipeline
+from pinxit.interop.diffusers import network_folder
+from pinxit.interop.weights import weight_files
 from pinxit.models.autoencoder import load_autoencoder
+from pinxit.models.identity import hash_files
+from pinxit.models.null import NullCondition
 from pinxit.models.text import load_text
 
 SHIPPED = Path(__file__).parent.parent / "weights" / "emoji.safetensors"
-MODEL = "model.safetensors"  # a run folder's own model file
 
 
 def model_file(source: Path | None) -> Path:
@@ -24,8 +29,20 @@ def model_file(source: Path | None) -> Path:
     return file
 
 
-def load_pipeline(source: Path | None = None) -> Pipeline:
-    """The pipeline of a run folder, a model file, or the shipped model."""
-    network, null, card, sha = read_model(model_file(source))
-    autoencoder, text = load_autoencoder(card.encoders.autoencoder), load_text(card.encoders.text)
-    return Pipeline(network, null, card, autoencoder, text, sha256=sha)
+def load_pipeline(source: Path | None = None, settings: SourceConfig | None = None) -> Pipeline:
+    """The pipeline of a run folder, model file, original checkpoint or folder of diffusers; none: the shipped one."""
+    place = source or SHIPPED
+    opened = open_source(place, settings or SourceConfig())
+    card = complete(opened, place.stem)
+    encoders = opened.encoders or card.encoders
+    autoencoder, text = load_autoencoder(encoders.autoencoder), load_text(encoders.text)
+    given = opened.weights.null
+    null = NullCondition(given.kind, given.states.float()) if given else NullCondition("empty", text.encode([""])[0])
+    network = build_network(opened.weights.config, opened.weights.tensors)
+    return Pipeline(network, null, card, autoencoder, text, sha256=hash_weights(place))
+
+
+def hash_weights(place: Path) -> str:
+    """The sha256 of the weights' file, or of all of them where there are several."""
+    file = place / MODEL if place.is_dir() else place
+    return hash_files([file] if file.is_file() else weight_files(network_folder(place)))

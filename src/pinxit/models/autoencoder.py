@@ -132,7 +132,9 @@ class DiffusersCodec:
         if not (folder / "config.json").is_file():
             raise CheckpointError(folder, "no config.json there", "name the folder of a diffusers AutoencoderKL")
         try:
-            network, loaded = AutoencoderKL.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+            network, loaded = AutoencoderKL.from_pretrained(
+                folder, local_files_only=True, output_loading_info=True, low_cpu_mem_usage=False
+            )
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise CheckpointError(folder, f"diffusers cannot read it ({error})", "fetch or copy it again") from error
         if lost := loaded["missing_keys"]:

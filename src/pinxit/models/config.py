@@ -13,7 +13,7 @@ class CompressionConfig(Config):
     """Self-attention that reads squares of tokens as one (PixArt-Σ, arXiv 2403.04692, section 3.3)."""
 
     factor: int = Field(2, gt=1, description="side of a square in tokens")
-    blocks: tuple[int, ...] = Field(tuple(range(14, 28)), description="numbers of the blocks that compress")
+    blocks: tuple[int, ...] = Field((), description="numbers of the blocks that compress: in Σ 14 to 27, in α none")
     norm: bool = Field(True, description="a layer norm follows, as published")
 
 
@@ -32,7 +32,7 @@ class TransformerConfig(Config):
     modulation: Literal["single", "block"] = Field("single", description="adaLN-single, or DiT's projection per block")
     position_base: int = Field(16, gt=0, description="tokens on the side of the nominal square")
     position_scale: float = Field(1.0, gt=0, description="position coordinates are divided by this")
-    compression: CompressionConfig | None = Field(None, description="of keys and values; none in PixArt-α")
+    compression: CompressionConfig = CompressionConfig()
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "TransformerConfig":
@@ -42,9 +42,7 @@ class TransformerConfig(Config):
 
     @model_validator(mode="after")
     def _compression_stays_within_depth(self) -> "TransformerConfig":
-        strangers = (
-            [block for block in self.compression.blocks if not 0 <= block < self.depth] if self.compression else []
-        )
+        strangers = [block for block in self.compression.blocks if not 0 <= block < self.depth]
         if strangers:
             raise ValueError(
                 f"compression.blocks names {strangers}, and the blocks are 0 to {self.depth - 1}; change them"
@@ -70,6 +68,7 @@ class T5Config(Config):
 
     kind: Literal["t5"] = "t5"
     folder: str
+    tokenizer: str | None = Field(None, description="folder of its tokenizer; none: the same")
     length: int = Field(120, gt=1, description="most tokens of a caption")
     cleaning: Literal["deepfloyd", "none"] = "deepfloyd"
 

@@ -15,9 +15,10 @@ from pinxit.models.token_encoder import TokenEncoder
 
 
 def load_t5(config: T5Config) -> TokenEncoder:
-    """The encoder half of the T5 in `config.folder` in float32, with the tokenizer that lies beside it."""
+    """The encoder half of the T5 in `config.folder` in float32, with the tokenizer that lies beside it or elsewhere."""
     folder = Path(config.folder)
-    _check(folder)
+    words = Path(config.tokenizer or folder)
+    _check(folder, words)
     model, report = T5EncoderModel.from_pretrained(
         folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
     )
@@ -31,20 +32,20 @@ def load_t5(config: T5Config) -> TokenEncoder:
         states: Tensor = model(input_ids=ids, attention_mask=keep).last_hidden_state
         return states
 
-    tokenizer = T5Tokenizer.from_pretrained(folder, local_files_only=True)
+    tokenizer = T5Tokenizer.from_pretrained(words, local_files_only=True)
     return TokenEncoder(identify_t5(config), tokenizer.backend_tokenizer, network)
 
 
-def _check(folder: Path) -> None:
+def _check(folder: Path, words: Path) -> None:
     if not (folder / "config.json").is_file():
         raise CheckpointError(folder, "no config.json there", "name the folder of a T5 in transformers' form")
     if not find_t5_weights(folder):
         raise CheckpointError(folder, f"no weights there ({', '.join(T5_WEIGHTS)})", "put the T5's weights there")
-    if (folder / "tokenizer.json").is_file():
+    if (words / "tokenizer.json").is_file():
         return
-    if not (folder / "spiece.model").is_file():
+    if not (words / "spiece.model").is_file():
         raise CheckpointError(
-            folder, "no tokenizer there", "copy tokenizer.json or spiece.model of the same T5 beside config.json"
+            words, "no tokenizer there", "copy tokenizer.json or spiece.model of the same T5 beside config.json"
         )
     if find_spec("sentencepiece") is None:
         raise MissingExtra("reading spiece.model", "sentencepiece", "pip install sentencepiece protobuf")

@@ -40,7 +40,7 @@ class Block(nn.Module):
 
     def __init__(self, config: TransformerConfig, place: int) -> None:
         super().__init__()
-        compression = config.compression if config.compression and place in config.compression.blocks else None
+        compression = config.compression if place in config.compression.blocks else None
         self.modulation = _modulation(config, 6)
         self.attention = SelfAttention(config.width, config.heads, compression)
         self.cross = CrossAttention(config.width, config.heads)

@@ -12,7 +12,7 @@ from pinxit.data.emoji import STYLES
 from pinxit.data.record import Facts, Placed
 from pinxit.data.words import plain
 from pinxit.generate.card import Encoders, Licence, ModelCard, write_model
-from pinxit.generate.load import MODEL
+from pinxit.generate.opened import MODEL
 from pinxit.ledger.report import bill
 from pinxit.models.null import NullCondition, null_of
 from pinxit.models.transformer import Transformer

@@ -1,0 +1,185 @@
+"""Weights from form to form: bit for bit, and drawing the same picture as diffusers' own pipelines."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from pinxit.data.kind import Pixels
+from pinxit.errors import CheckpointError, ConfigError
+from pinxit.generate.card import read_card, read_model
+from pinxit.generate.config import SamplingConfig, SourceConfig
+from pinxit.generate.convert import convert
+from pinxit.generate.load import load_pipeline
+from pinxit.generate.pipeline import Pipeline
+from pinxit.interop.pixart import NULL
+from pinxit.interop.weights import read_tensors
+from pinxit.rng import Draws
+from tests.interop.case import ALPHA, KINDS, TOLD, assert_same, network, original, save_pth
+from tests.models.tiny import write_kl, write_t5
+
+SETTINGS = SamplingConfig(solver="dpm", steps=20, guidance=4.5)
+PROMPT = "A red fox beside the house"
+
+
+@pytest.fixture(scope="module")
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> SourceConfig:
+    folder = tmp_path_factory.mktemp("encoders")
+    write_t5(folder / "t5")
+    write_kl(folder / "vae", halvings=3, scaling_factor=0.18215)
+    return SourceConfig(autoencoder=str(folder / "vae"), text=str(folder / "t5"), heads=2)
+
+
+def to(source: Path, target: Path, form: str, settings: SourceConfig) -> list[str]:
+    return list(convert(source, target, form, settings))  # type: ignore[arg-type]
+
+
+def drawn(pipeline: Pipeline, seed: int = 3) -> Pixels:
+    return next(pipeline.draw([PROMPT], [seed], SETTINGS)).picture
+
+
+def drawn_by_diffusers(folder: Path, name: str, length: int, seed: int = 3) -> Pixels:
+    """The picture of diffusers' own pipeline from the same noise; its null states by the line of docs/interop.md."""
+    import diffusers
+
+    pipe = getattr(diffusers, name).from_pretrained(folder, low_cpu_mem_usage=False)
+    pipe.set_progress_bar_config(disable=True)
+    start: dict[str, Any] = {
+        "latents": Draws(seed, (0,)).normal("start", (4, 8, 8)), "height": 64, "width": 64, "output_type": "np",
+        "use_resolution_binning": False, "num_inference_steps": 20, "guidance_scale": 4.5,
+    }  # fmt: skip
+    told: dict[str, Any] = {"prompt": PROMPT, "max_sequence_length": length}
+    if (folder / "null.safetensors").exists():
+        null = load_file(folder / "null.safetensors")["negative_prompt_embeds"]
+        embeds, mask, _, _ = pipe.encode_prompt(
+            PROMPT, do_classifier_free_guidance=False, clean_caption=True, max_sequence_length=length
+        )
+        told = {"prompt_embeds": embeds, "prompt_attention_mask": mask, "negative_prompt": None}
+        told |= {"negative_prompt_embeds": null, "negative_prompt_attention_mask": mask}
+    picture = pipe(**told, **start).images[0]
+    return np.round(picture * 255).astype(np.uint8)
+
+
+def furthest(one: Pixels, other: Pixels) -> int:
+    return int(np.abs(one.astype(int) - other.astype(int)).max())
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # the other's own
+@pytest.mark.parametrize(
+    ("kind", "length", "has_null"), [("alpha", 16, False), ("alpha", 16, True), ("sigma", 300, False)]
+)  # fmt: skip
+def test_an_exported_pipeline_draws_in_diffusers_what_it_draws_here(
+    kind: str, length: int, has_null: bool, encoders: SourceConfig, tmp_path: Path
+) -> None:
+    tensors = original(network(KINDS[kind]), length)
+    if not has_null:
+        del tensors[NULL]
+    file, settings = save_pth(tensors, tmp_path / "a.pth"), encoders.model_copy(update={"length": length})
+    to(file, tmp_path / "ours.safetensors", "pinxit", settings)
+    to(tmp_path / "ours.safetensors", tmp_path / "theirs", "diffusers", SourceConfig())
+    assert (tmp_path / "theirs" / "null.safetensors").exists() == has_null
+    ours = load_pipeline(tmp_path / "ours.safetensors")
+    assert ours.null.kind == ("fixed" if has_null else "empty")
+    picture = drawn(ours)
+    assert len(np.unique(picture)) > 20
+    assert furthest(picture, drawn_by_diffusers(tmp_path / "theirs", f"PixArt{kind.title()}Pipeline", length)) <= 1
+    if not has_null:
+        assert furthest(picture, drawn(load_pipeline(tmp_path / "theirs"))) <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_from_original_over_pinxit_to_original_every_number_stays(
+    kind: str, encoders: SourceConfig, tmp_path: Path
+) -> None:
+    published = {name: value.half() for name, value in original(network(KINDS[kind])).items()}
+    to(save_pth(published, tmp_path / "a.pth"), tmp_path / "b.safetensors", "pinxit", encoders)
+    card = read_card(tmp_path / "b.safetensors")
+    assert (card.network, card.null, card.resolution, card.text.length) == (KINDS[kind], "fixed", 64, 16)
+    for suffix in ("safetensors", "pth"):
+        to(tmp_path / "b.safetensors", tmp_path / f"c.{suffix}", "pixart", SourceConfig())
+        assert_same(read_tensors(tmp_path / f"c.{suffix}"), published)
+
+
+def test_from_original_over_diffusers_to_original_the_weights_stay(encoders: SourceConfig, tmp_path: Path) -> None:
+    published = original(network(TOLD))
+    said = to(save_pth(published, tmp_path / "a.pth"), tmp_path / "b", "diffusers", SourceConfig(heads=2))
+    assert any("the network alone" in line for line in said)
+    assert any("networks of 1024 pixels alone" in line for line in said)
+    said = to(tmp_path / "b", tmp_path / "c.pth", "pixart", SourceConfig())
+    assert any("without null states" in line for line in said)
+    assert_same(read_tensors(tmp_path / "c.pth"), {name: v for name, v in published.items() if name != NULL})
+
+
+def test_null_states_are_written_beside_a_folder(tmp_path: Path) -> None:
+    published = original(network(ALPHA))
+    said = to(save_pth(published, tmp_path / "a.pth"), tmp_path / "b", "diffusers", SourceConfig(heads=2))
+    assert any("negative_prompt_embeds" in line for line in said)
+    assert torch.equal(load_file(tmp_path / "b" / "null.safetensors")["negative_prompt_embeds"][0], published[NULL])
+
+
+def test_a_model_of_pinxit_keeps_its_card(encoders: SourceConfig, tmp_path: Path) -> None:
+    to(save_pth(original(network(ALPHA)), tmp_path / "a.pth"), tmp_path / "b.safetensors", "pinxit", encoders)
+    to(tmp_path / "b.safetensors", tmp_path / "c.safetensors", "pinxit", SourceConfig())
+    assert (tmp_path / "b.safetensors").read_bytes() == (tmp_path / "c.safetensors").read_bytes()
+
+
+def test_without_encoders_no_model_of_pinxit_is_made(tmp_path: Path) -> None:
+    file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
+    with pytest.raises(ConfigError, match="say where they are: --autoencoder FOLDER --text FOLDER"):
+        to(file, tmp_path / "b.safetensors", "pinxit", SourceConfig(heads=2))
+    with pytest.raises(ConfigError, match="say where they are"):
+        load_pipeline(file, SourceConfig(heads=2))
+
+
+def test_encoders_that_the_network_cannot_read_are_refused(encoders: SourceConfig, tmp_path: Path) -> None:
+    file = save_pth(original(network(ALPHA.model_copy(update={"caption_width": 20}))), tmp_path / "a.pth")
+    with pytest.raises(ConfigError, match="it is of 24 wide, and the network reads 20"):
+        to(file, tmp_path / "b.safetensors", "pinxit", encoders)
+
+
+def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
+    for there in (file, tmp_path):
+        with pytest.raises(ConfigError, match="something is there"):
+            to(file, there, "pixart", SourceConfig(heads=2))
+
+
+def test_the_original_layout_is_a_file_of_known_suffix(tmp_path: Path) -> None:
+    file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
+    with pytest.raises(ConfigError, match=r"end it in \.safetensors or \.pth"):
+        to(file, tmp_path / "b", "pixart", SourceConfig(heads=2))
+
+
+def test_a_shipped_flow_model_can_be_exported_with_a_warning(tmp_path: Path) -> None:
+    from pinxit.generate.load import SHIPPED
+
+    said = to(SHIPPED, tmp_path / "a.safetensors", "pixart", SourceConfig())
+    assert any("trained as a flow" in line for line in said)
+    network, _, _, _ = read_model(SHIPPED)
+    assert len(load_file(tmp_path / "a.safetensors")) == len(network.state_dict()) + 2
+
+
+@pytest.mark.parametrize(
+    ("name", "look"),
+    [
+        ("diffusion_pytorch_model.safetensors", "stand in a config.json beside it"),
+        ("config.json", "more than tensors|torch cannot read it"),
+    ],
+)
+def test_a_single_file_of_a_folder_names_the_folder(name: str, look: str, tmp_path: Path) -> None:
+    file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
+    to(file, tmp_path / "b", "diffusers", SourceConfig(heads=2))
+    with pytest.raises(CheckpointError, match=look):
+        to(tmp_path / "b" / name, tmp_path / "c.pth", "pixart", SourceConfig())
+
+
+def test_fixed_null_states_and_the_empty_text_draw_different_pictures(encoders: SourceConfig, tmp_path: Path) -> None:
+    tensors = original(network(ALPHA))
+    files = [save_pth(tensors, tmp_path / "a.pth")]
+    del tensors[NULL]
+    files.append(save_pth(tensors, tmp_path / "b.pth"))
+    fixed, empty = (drawn(load_pipeline(file, encoders)) for file in files)
+    assert furthest(fixed, empty) > 5
