@@ -108,9 +108,12 @@ def test_from_original_over_diffusers_to_original_the_weights_stay(encoders: Sou
     said = to(save_pth(published, tmp_path / "a.pth"), tmp_path / "b", "diffusers", SourceConfig(heads=2))
     assert any("the network alone" in line for line in said)
     assert any("networks of 1024 pixels alone" in line for line in said)
-    said = to(tmp_path / "b", tmp_path / "c.pth", "pixart", SourceConfig())
+    to(tmp_path / "b", tmp_path / "c.pth", "pixart", SourceConfig())
+    assert_same(read_tensors(tmp_path / "c.pth"), published)
+    (tmp_path / "b" / "null.safetensors").unlink()
+    said = to(tmp_path / "b", tmp_path / "d.pth", "pixart", SourceConfig())
     assert any("without null states" in line for line in said)
-    assert_same(read_tensors(tmp_path / "c.pth"), {name: v for name, v in published.items() if name != NULL})
+    assert_same(read_tensors(tmp_path / "d.pth"), {name: v for name, v in published.items() if name != NULL})
 
 
 def test_null_states_are_written_beside_a_folder(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from pinxit.diffusion.config import IDDPMConfig
 from pinxit.errors import CheckpointError
 from pinxit.interop.keys import Table, to_ours, to_theirs
 from pinxit.interop.weights import Weights, read_tensors, shapes_of
-from pinxit.models.config import DiffusersAutoencoderConfig, T5Config, TransformerConfig
+from pinxit.models.config import DiffusersAutoencoderConfig, NullKind, T5Config, TransformerConfig
 from pinxit.models.null import NullCondition
 
 ALPHA_LENGTH = 120  # caption tokens that diffusers' α pipeline reads; Σ's reads 300
@@ -63,11 +63,13 @@ def read_told(file: Path) -> dict[str, Any]:
 
 
 def read_diffusers(folder: Path) -> Weights:
-    """The network of a folder. Its null condition is the empty text, as diffusers' pipelines have it."""
+    """The network of a folder. Its null condition is the empty text, as diffusers' pipelines have it, or the one that
+    pinxit wrote beside it.
+    """
     place = network_folder(folder)
     told, tensors = read_told(place / "config.json"), read_tensors(place)
     config = _config(told, place)
-    return Weights(config, to_ours(tensors, TABLE, shapes_of(config), place), None, "PixArt of diffusers")
+    return Weights(config, to_ours(tensors, TABLE, shapes_of(config), place), read_null(folder), "PixArt of diffusers")
 
 
 def read_encoders(folder: Path) -> tuple[DiffusersAutoencoderConfig, T5Config] | None:
@@ -172,12 +174,21 @@ def write_pipeline(
 
 
 def write_null(null: NullCondition, folder: Path) -> Path:
-    """The file beside a folder that holds null states which diffusers, who encodes the empty text, does not know."""
+    """The file in a folder that holds null states which diffusers, who encodes the empty text, does not know."""
     states: Tensor = null.states[None].contiguous()
-    mask = torch.ones(states.shape[:2], dtype=torch.int64)
     file = folder / NULL_FILE
-    save_file({"negative_prompt_embeds": states, "negative_prompt_attention_mask": mask}, file)
+    save_file({"negative_prompt_embeds": states}, file, {"kind": null.kind})
     return file
+
+
+def read_null(folder: Path) -> NullCondition | None:
+    """The null condition in a folder that pinxit wrote; None where it is the empty text."""
+    file = folder / NULL_FILE
+    if not file.is_file():
+        return None
+    with safe_open(file, framework="pt") as opened:
+        kind: NullKind = "learned" if (opened.metadata() or {}).get("kind") == "learned" else "fixed"
+        return NullCondition(kind, opened.get_tensor("negative_prompt_embeds")[0])
 
 
 def _weights(_: str, names: list[str]) -> set[str]:
