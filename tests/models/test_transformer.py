@@ -96,7 +96,7 @@ def test_output_and_gradients_are_the_published_networks(name: str, monkeypatch:
         assert_near(gradients(network)[rename(key, ORIGINAL)], stored[place], 1e-10, key)
 
 
-@pytest.mark.parametrize(("shape", "scale"), [((8, 8), 0.5), ((8, 8), 1.0), ((12, 6), 2.0)])
+@pytest.mark.parametrize(("shape", "scale"), [((8, 8), 0.5), ((8, 8), 1.0), ((12, 6), 2.0), ((6, 8), 4.0)])
 @pytest.mark.parametrize("config", [SMALL, TOLD], ids=["plain", "conditions"])
 @pytest.mark.parametrize("rounded", [False, True], ids=["as it is", "rounded"])
 def test_output_and_gradients_are_diffusers(
