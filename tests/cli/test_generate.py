@@ -16,7 +16,8 @@ Run = Callable[..., Answer]
 class Pipeline:
     """Draws nothing, and remembers what it was asked for."""
 
-    card = SimpleNamespace(sampling=SamplingConfig(solver="euler", steps=25))
+    card = SimpleNamespace(sampling=SamplingConfig(solver="euler", steps=25), resolution=64)
+    multiple = 16
     sha256 = "0" * 64
     text = SimpleNamespace(cut=lambda prompt: " ".join(prompt.split()[4:]))  # its encoder reads four words
 
@@ -51,6 +52,31 @@ def test_each_prompt_is_drawn_so_often_with_seeds_that_count_on(pinxit: Run, pip
     assert [file.name for file in sorted(Path("drawn").iterdir())] == ["000.png", "001.png", "002.png", "003.png"]
 
 
+@pytest.mark.parametrize(
+    ("resolution", "words", "size"),
+    [
+        (64, ["--aspect", "2:1"], (48, 96)), (64, ["--size", "32x16"], (16, 32)),
+        (1024, ["--aspect", "3:2"], (832, 1216)), (1024, ["--size", "1024x768"], (832, 1152)),
+        (1024, ["--size", "1152x896"], (896, 1152)), (1024, ["--size", "1024x768", "--exact"], (768, 1024)),
+        (2048, ["--aspect", "1:4"], (4096, 1024)), (512, ["--size", "512"], (512, 512)), (1024, [], None),
+    ],
+)  # fmt: skip
+def test_sizes_are_those_that_the_model_learned(
+    pinxit: Run, pipeline: Pipeline, resolution: int, words: list[str], size: tuple[int, int] | None
+) -> None:
+    pipeline.card = SimpleNamespace(sampling=SamplingConfig(), resolution=resolution)
+    answer = pinxit("generate", "an owl", *words)
+    assert pipeline.size == size
+    changed = size not in {None, (512, 512), (16, 32)} and "--exact" not in words and "1152x896" not in words
+    assert ("the nearest size that the model learned" in answer.out) == changed
+
+
+def test_no_model_learned_so_long_a_picture(pinxit: Run, pipeline: Pipeline) -> None:
+    answer = pinxit("generate", "an owl", "--aspect", "5:1")
+    assert answer.status == 2
+    assert "longer than 4:1" in answer.err
+
+
 def test_prompts_of_a_file_follow_those_of_the_command(pinxit: Run, pipeline: Pipeline) -> None:
     Path("prompts.txt").write_text("a fox\n\n  a pear  \n")
     assert pinxit("generate", "an owl", "--prompts", "prompts.txt").status == 0
@@ -71,6 +97,9 @@ def test_words_that_the_encoder_does_not_read_are_told(pinxit: Run, pipeline: Pi
         (["owl", "--steps", "0"], 2, "--steps = '0': it should be greater than 0"),
         (["owl", "--size", "1x2x3"], 2, "--size = '1x2x3': it is neither a side nor WIDTHxHEIGHT"),
         (["owl", "--size", "²"], 2, "--size = '²': it is neither"),
+        (["owl", "--size", "0x64"], 2, "--size = '0x64': it is neither"),
+        (["owl", "--aspect", "3x2"], 2, "--aspect = '3x2': it is no WIDTH:HEIGHT"),
+        (["owl", "--aspect", "3:2", "--size", "64"], 2, "--size and --aspect both say"),
         (["--prompts", "nowhere.txt"], 1, "nowhere.txt: No such file or directory"),
         (["--prompts", "latin.txt"], 1, "latin.txt: it is not UTF-8"),
         (["owl", "--out", "latin.txt"], 1, "latin.txt"),

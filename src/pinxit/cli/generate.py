@@ -5,7 +5,7 @@ pinxit generate "a Noto owl on a pink background" "a 3D kite on a white backgrou
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 from tyro.conf import Positional, arg
@@ -13,10 +13,14 @@ from tyro.conf import Positional, arg
 from pinxit.cli.parse import parse
 from pinxit.cli.say import say
 from pinxit.config import Config
-from pinxit.errors import ConfigError, DataError
+from pinxit.errors import DataError
 from pinxit.generate.config import SamplingConfig, Solver, SourceConfig
 from pinxit.log import Bar
 from pinxit.recipes.tree import SettingsError
+
+if TYPE_CHECKING:
+    from pinxit.generate.pipeline import Pipeline
+    from pinxit.generate.size import Size
 
 
 class Arguments(Config):
@@ -38,7 +42,11 @@ class Arguments(Config):
     steps: int | None = Field(None, gt=0, description="none: the model's own")
     solver: Solver | None = Field(None, description="none: the model's own")
     guidance: float | None = Field(None, ge=1, description="1.0 is the prompt alone; none: the model's own")
-    size: str | None = Field(None, description="side, or WIDTHxHEIGHT, in pixels; none: the model's own")
+    size: str | None = Field(
+        None, description="side, or WIDTHxHEIGHT, in pixels; models from 256 pixels draw the nearest that they learned"
+    )
+    aspect: str | None = Field(None, description="WIDTH:HEIGHT; the nearest size that the model learned")
+    exact: bool = Field(False, description="draw the very --size, learned or not")
     negative: str = Field("", description="what the pictures should not be")
 
 
@@ -50,6 +58,7 @@ def main(verb: str, words: list[str]) -> None:
 def run(arguments: Arguments) -> None:
     """Draws, and prints where the pictures are."""
     prompts = _prompts(arguments)
+    wanted = _wanted(arguments)
     from pinxit.generate.load import load_pipeline
     from pinxit.generate.pipeline import save_png
 
@@ -63,7 +72,7 @@ def run(arguments: Arguments) -> None:
             say(f"too long, and cut before {lost!r}: {prompt}")
     asked = [prompt for prompt in prompts for _ in range(arguments.count)]
     seeds = [arguments.seed + index for index in range(len(asked))]
-    drawings = pipeline.draw(asked, seeds, settings, _size(arguments.size), arguments.negative)
+    drawings = pipeline.draw(asked, seeds, settings, _size(arguments, wanted, pipeline), arguments.negative)
     with Bar("drawing", len(asked)) as bar:
         for index, drawing in enumerate(drawings):
             file = arguments.out / f"{index:03d}.png"
@@ -87,11 +96,25 @@ def _prompts(arguments: Arguments) -> list[str]:
     return prompts
 
 
-def _size(said: str | None) -> tuple[int, int] | None:
-    """Height and width of what was said: a side, or WIDTHxHEIGHT."""
-    if said is None:
-        return None
-    sides = said.lower().split("x")
-    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
-        raise ConfigError("--size", said, "it is neither a side nor WIDTHxHEIGHT", "say 64 or 96x64")
-    return int(sides[-1]), int(sides[0])
+def _wanted(arguments: Arguments) -> "Size | None":
+    """Height and width that were asked for, or the shape."""
+    from pinxit.generate.size import parse_aspect, parse_size
+
+    if arguments.size and arguments.aspect:
+        raise SettingsError(["--size and --aspect both say how large pictures are; give one of them"])
+    if arguments.aspect:
+        return parse_aspect(arguments.aspect)
+    return parse_size(arguments.size) if arguments.size else None
+
+
+def _size(arguments: Arguments, wanted: "Size | None", pipeline: "Pipeline") -> "Size | None":
+    """Height and width to draw; a line says so where they are not those asked for."""
+    from pinxit.generate.size import TABLED, learned_size
+
+    resolution, multiple = pipeline.card.resolution, pipeline.multiple
+    if wanted is None or (arguments.size and (arguments.exact or resolution < TABLED)):
+        return wanted
+    height, width = learned_size(wanted, resolution, multiple)
+    if (height, width) != wanted:
+        say(f"drawn at {width}x{height}, the nearest size that the model learned")
+    return height, width

@@ -12,7 +12,7 @@ from pinxit.data.kind import Pixels
 MOST_RATIO = 4.0  # pictures longer than this are rejected by name
 RATIO_SLACK = 1.05  # a hair beyond the last bucket is still cropped, not refused
 
-# PixArt-α's buckets at 1024 pixels: height and width; at 512 all sides halve, at 256 they quarter
+# PixArt-α's buckets at 1024 pixels: height and width; at 512 all sides halve, at 256 they quarter, in Σ at 2048 double
 PRINTED = (
     (512, 2048), (512, 1984), (512, 1920), (512, 1856), (576, 1792), (576, 1728), (576, 1664), (640, 1600),
     (640, 1536), (704, 1472), (704, 1408), (704, 1344), (768, 1344), (768, 1280), (832, 1216), (832, 1152),
@@ -38,12 +38,12 @@ class Bucket:
 def buckets(resolution: int, multiple: int, *, aspect: bool = True) -> tuple[Bucket, ...]:
     """The buckets of a resolution, widest first; without `aspect` the square alone.
 
-    From 256 px up the printed table, divided; below it, or where a side of it is no multiple of `multiple`, the rule
-    that made it: constant area, both sides multiples of `multiple`, ratios from 1/4 to 4.
+    At 256, 512, 1024 and 2048 px the printed table, scaled; elsewhere, or where a side of it is no multiple of
+    `multiple`, the rule that made it: constant area, both sides multiples of `multiple`, ratios from 1/4 to 4.
     """
     if not aspect:
         return (Bucket(resolution, resolution),)
-    if resolution in (256, 512, 1024):
+    if resolution in (256, 512, 1024, 2048):
         printed = tuple(Bucket(h * resolution // 1024, w * resolution // 1024) for h, w in PRINTED)
         if all(side % multiple == 0 for bucket in printed for side in (bucket.height, bucket.width)):
             return printed

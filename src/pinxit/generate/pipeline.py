@@ -87,11 +87,16 @@ class Pipeline:
             known["aspect"] = torch.full((len(captions),), height / width)
         return partial(self.network.denoise, words=words, **known)
 
+    @property
+    def multiple(self) -> int:
+        """What both sides of a picture are multiples of, in pixels."""
+        return self.autoencoder.identity.factor * self.card.network.patch
+
     def _latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        if any(side <= 0 or side % self.multiple for side in size):
+            problem = f"both sides must be multiples of {self.multiple}"
+            raise ConfigError("size", size, problem, "choose the nearest one")
         factor = self.autoencoder.identity.factor
-        multiple = factor * self.card.network.patch
-        if any(side <= 0 or side % multiple for side in size):
-            raise ConfigError("size", size, f"both sides must be multiples of {multiple}", "choose the nearest one")
         return size[0] // factor, size[1] // factor
 
 
