@@ -4,12 +4,13 @@ import pytest
 from pinxit.data.bucket import Bucket, buckets, fit, nearest
 
 
-def test_the_printed_table_is_the_papers_at_1024_and_a_half_and_a_quarter_of_it_below() -> None:
+def test_the_printed_table_is_the_papers_at_1024_and_a_half_and_a_quarter_of_it_below_and_double_at_2048() -> None:
     at_1024, at_512, at_256 = (buckets(n, 16) for n in (1024, 512, 256))
     assert len(at_1024) == 40
     assert {b.key for b in at_1024} >= {0.25, 0.32, 0.57, 1.0, 1.46, 2.89, 3.62, 3.88, 4.0}
     assert [(b.height, b.width) for b in at_512] == [(b.height // 2, b.width // 2) for b in at_1024]
     assert [(b.height, b.width) for b in at_256] == [(b.height // 4, b.width // 4) for b in at_1024]
+    assert [(b.height, b.width) for b in buckets(2048, 16)] == [(b.height * 2, b.width * 2) for b in at_1024]
 
 
 @pytest.mark.parametrize("resolution", [1024, 512, 256])

@@ -17,12 +17,12 @@ def null(x_t: Latent, level: Level) -> Prediction:
     return Prediction(0.2 * x_t, torch.zeros_like(x_t))
 
 
-def test_at_scale_one_nothing_changes_and_the_null_denoiser_is_never_asked() -> None:
-    def never(x_t: Latent, level: Level) -> Prediction:
-        raise AssertionError("asked")
-
+def test_at_scale_one_nothing_changes_and_no_null_denoiser_is_needed() -> None:
     levels = IDDPM(IDDPMConfig()).levels(5)
-    assert torch.equal(dpm(guided(smooth, never, 1.0), normal(0), levels), dpm(smooth, normal(0), levels))
+    alone = guided(lambda x, at: [smooth(x, at)], 1.0)
+    assert torch.equal(dpm(alone, normal(0), levels), dpm(smooth, normal(0), levels))
+    both = guided(lambda x, at: [smooth(x, at), null(x, at)], 1.0)
+    assert torch.equal(dpm(both, normal(0), levels), dpm(smooth, normal(0), levels))
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.5, 4.5])
@@ -30,7 +30,7 @@ def test_guiding_the_clean_latent_is_guiding_eps(scale: float) -> None:
     process, x_t = IDDPM(IDDPMConfig()), normal(0)
     level = process.levels(4)[1]
     asked, unasked = torch.cat([normal(1), normal(2)], 1), torch.cat([normal(3), normal(4)], 1)
-    denoise = guided(lambda x, at: process.predict(asked, x, at), lambda x, at: process.predict(unasked, x, at), scale)
+    denoise = guided(lambda x, at: [process.predict(said, x, at) for said in (asked, unasked)], scale)
     eps = normal(3) + scale * (normal(1) - normal(3))
     expected = process.predict(torch.cat([eps, normal(2)], 1), x_t, level)
     found = denoise(x_t, level)
@@ -41,4 +41,5 @@ def test_guiding_the_clean_latent_is_guiding_eps(scale: float) -> None:
 
 def test_at_scale_zero_the_null_denoiser_speaks() -> None:
     level = Level(0.6, 0.8, 500.0)
-    assert torch.equal(guided(smooth, null, 0.0)(normal(0), level).clean, null(normal(0), level).clean)
+    both = guided(lambda x, at: [smooth(x, at), null(x, at)], 0.0)
+    assert torch.equal(both(normal(0), level).clean, null(normal(0), level).clean)

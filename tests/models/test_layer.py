@@ -19,6 +19,7 @@ from pinxit.models.layer import (
     Table,
     Words,
     adapt,
+    gelu,
     initialise,
     modulate,
     position_table,
@@ -196,3 +197,17 @@ def test_attention_to_squares_is_attention_to_tokens_where_each_square_is_of_one
 def test_blocks_that_compress_stand_within_the_network() -> None:
     with pytest.raises(ValueError, match=r"compression.blocks names \[2, 9\], and the blocks are 0 to 1; change them"):
         TransformerConfig(depth=2, width=24, heads=2, compression=CompressionConfig(blocks=(0, 2, 9)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gelu_is_the_frameworks_with_a_gradient_and_without(dtype: torch.dtype) -> None:
+    x = torch.cat([torch.linspace(-12, 12, 2001), torch.tensor([-1e9, 0.0, 1e9])]).to(dtype)
+    expected = F.gelu(x, approximate="tanh")
+    before = x.clone()
+    near = 1e-6 if dtype == torch.float32 else 1e-14
+    assert_close(gelu(x), expected, atol=near, rtol=near)
+    assert torch.equal(x, before)
+    asked = x.clone().requires_grad_()
+    assert torch.equal(gelu(asked), expected)
+    gelu(asked).sum().backward()
+    assert asked.grad is not None and asked.grad[:2001].isfinite().all()

@@ -64,12 +64,10 @@ def test_twenty_guided_steps_are_diffusers(config: TransformerConfig, batch: int
     known = {"size": size, "aspect": aspect} if config.conditions else {}
 
     process = IDDPM(IDDPMConfig())
-    asked, unasked = (
-        denoiser(partial(ours.denoise, words=ours.read(*told), **known), process)
-        for told in ((caption, keep), (null, null_keep))
-    )
+    readings = [ours.read(caption, keep), ours.read(null[:, :1], null_keep[:, :1])]
     levels = process.levels(STEPS)
-    found = dpm(guided(asked, unasked, GUIDANCE), start, levels)
+    both = denoiser(partial(ours.denoise_each, readings=readings, **known), process)
+    found = dpm(guided(both, GUIDANCE), start, levels)
 
     scheduler = DPMSolverMultistepScheduler()
     scheduler.set_timesteps(STEPS)

@@ -263,3 +263,36 @@ def test_sizes_go_to_a_network_with_conditions_and_to_no_other(
 ) -> None:
     with pytest.raises(ConfigError, match=r"size and aspect go together, .*; give it (both|neither)"):
         make(config)(normal(1, 3, 4, 8, 8), TIME, *captions(), *known)
+
+
+def test_several_captions_of_one_latent_are_each_read_as_if_alone() -> None:
+    network, (caption, keep), latent = make(TOLD), captions(), normal(1, 3, 4, 6, 10)
+    others = [network.read(caption, keep), network.read(normal(7, 3, 4, 20), torch.ones(3, 4, dtype=torch.bool))]
+    found = network.denoise_each(latent, TIME, others, SIZE, ASPECT)
+    for output, words in zip(found, others, strict=True):
+        assert torch.equal(output, network.denoise(latent, TIME, words, SIZE, ASPECT))
+    assert (found[0] - found[1]).abs().max() > 1e-3
+
+
+def test_one_time_for_all_is_that_time_for_each() -> None:
+    network, (caption, keep), latent = make(TOLD), captions(), normal(1, 3, 4, 6, 10)
+    words, one = network.read(caption, keep), TIME[1:2]
+    together = network.denoise(latent, one, words, SIZE, ASPECT)
+    assert_close(together, network.denoise(latent, one.expand(3), words, SIZE, ASPECT), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("config", [SMALL, SMALL.model_copy(update={"modulation": "block"})])
+def test_without_conditions_one_time_for_all_is_folded_into_the_norms(config: TransformerConfig) -> None:
+    network, (caption, keep), latent = make(config), captions(), normal(1, 3, 4, 6, 10)
+    words, one = network.read(caption, keep), TIME[1:2]
+    folded = network.denoise(latent, one, words)
+    assert_close(folded, network.denoise(latent, one.expand(3), words), atol=1e-12, rtol=0)
+
+
+def test_a_caption_of_one_token_is_read_without_a_question() -> None:
+    """As with a second token that nobody sees."""
+    network, latent = make(SMALL), normal(1, 3, 4, 8, 8)
+    caption = normal(2, 3, 2, 20)
+    alone = network(latent, TIME, caption[:, :1], torch.ones(3, 1, dtype=torch.bool))
+    hidden = network(latent, TIME, caption, torch.tensor([[True, False]] * 3))
+    assert_close(alone, hidden, atol=1e-12, rtol=0)

@@ -69,23 +69,24 @@ class Pipeline:
         for first in range(0, len(wanted), settings.batch):
             pairs = wanted[first : first + settings.batch]
             captions = self.text.encode([prompt for prompt, _ in pairs])
-            conditional = self.bind(captions, (height, width))
-            unconditional = self.bind(null.instead_of(captions), (height, width))
+            told = [captions] if settings.guidance == 1 else [captions, null.instead_of(captions)]
             chosen = [seed for _, seed in pairs]
-            latent = sample(conditional, unconditional, self.process, settings, shape=shape, seeds=chosen)
+            latent = sample(self.bind(told, (height, width)), self.process, settings, shape=shape, seeds=chosen)
             for (prompt, seed), picture in zip(pairs, to_pictures(self.autoencoder.decode(latent)), strict=True):
                 yield Drawing(picture, prompt, seed)
 
     @torch.no_grad()
-    def bind(self, captions: list[Float[Tensor, "_ f"]], size: tuple[int, int]) -> Predict:
-        """The network bound to captions, read once, and, where it knows sizes, to the picture's own."""
-        words = self.network.read(*stack_captions(captions))
+    def bind(self, told: Sequence[list[Float[Tensor, "_ f"]]], size: tuple[int, int]) -> Predict:
+        """The network bound to each of several captions of the same pictures, read once, and, where it knows sizes, to
+        the pictures' own.
+        """
+        readings = [self.network.read(*stack_captions(captions)) for captions in told]
         known: dict[str, Tensor] = {}
         if self.card.network.conditions:
             height, width = (side * self.autoencoder.identity.factor for side in size)
-            known["size"] = torch.tensor([[float(height), float(width)]]).expand(len(captions), -1)
-            known["aspect"] = torch.full((len(captions),), height / width)
-        return partial(self.network.denoise, words=words, **known)
+            known["size"] = torch.tensor([[float(height), float(width)]]).expand(len(told[0]), -1)
+            known["aspect"] = torch.full((len(told[0]),), height / width)
+        return partial(self.network.denoise_each, readings=readings, **known)
 
     @property
     def multiple(self) -> int:

@@ -6,34 +6,29 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pinxit.diffusion.guidance import guided
-from pinxit.diffusion.process import Denoise, Latent, Level, Prediction, Process
+from pinxit.diffusion.guidance import DenoiseEach, guided
+from pinxit.diffusion.process import Latent, Level, Prediction, Process
 from pinxit.diffusion.solver.table import solve
 from pinxit.generate.config import SamplingConfig
 from pinxit.rng import Draws
 
-Predict = Callable[[Latent, Float[Tensor, "b"]], Float[Tensor, "b c2 h w"]]  # a network bound to its condition
+Predict = Callable[[Latent, Float[Tensor, "1"]], Sequence[Tensor]]
+"""A network bound to its condition and, where guidance is not 1, to the null one: what it says of each."""
 
 
-def denoiser(predict: Predict, process: Process) -> Denoise:
-    """A denoiser that asks a network bound to its condition."""
+def denoiser(predict: Predict, process: Process) -> DenoiseEach:
+    """A denoiser that asks a network bound to its conditions."""
 
-    def denoise(x_t: Latent, level: Level) -> Prediction:
-        time = torch.full((x_t.shape[0],), level.time, dtype=x_t.dtype)
-        return process.predict(predict(x_t, time), x_t, level)
+    def denoise(x_t: Latent, level: Level) -> list[Prediction]:
+        time = torch.full((1,), level.time, dtype=x_t.dtype, device=x_t.device)
+        return [process.predict(output, x_t, level) for output in predict(x_t, time)]
 
     return denoise
 
 
 @torch.no_grad()
 def sample(
-    conditional: Predict,
-    null: Predict,
-    process: Process,
-    settings: SamplingConfig,
-    *,
-    shape: tuple[int, int, int],
-    seeds: Sequence[int],
+    predict: Predict, process: Process, settings: SamplingConfig, *, shape: tuple[int, int, int], seeds: Sequence[int]
 ) -> Latent:
     """One clean latent a seed; each picture's noise comes from its own seed, whatever the batch."""
     streams = [Draws(seed, (0,)) for seed in seeds]
@@ -41,7 +36,7 @@ def sample(
     def noise(name: str) -> Latent:
         return torch.cat([stream.normal(name, shape) for stream in streams])
 
-    denoise = guided(denoiser(conditional, process), denoiser(null, process), settings.guidance)
+    denoise = guided(denoiser(predict, process), settings.guidance)
     levels = process.levels(settings.steps)
     start = noise("start") * levels[0].sigma
     return solve(settings.solver, denoise, start, levels, lambda step: noise(f"step/{step}"))

@@ -55,9 +55,9 @@ class DiT(nn.Module):
         self._initialise()
 
     def forward(
-        self, latent: Float[Tensor, "b c h w"], time: Float[Tensor, "b"], label: Int[Tensor, "b"]
+        self, latent: Float[Tensor, "b c h w"], time: Float[Tensor, "t"], label: Int[Tensor, "b"]
     ) -> Float[Tensor, "b c2 h w"]:
-        """`time` is 0 to 1000, `label` 0 to `classes`."""
+        """`time` is 0 to 1000, one for each picture or one for all; `label` 0 to `classes`."""
         condition = self.time(time) + self.label(label)
         x = self.patch(latent)
         for block in self.blocks:

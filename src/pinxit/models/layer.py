@@ -69,7 +69,7 @@ class PatchEmbed(nn.Module):
             height, width, config.width, config.position_base, config.position_scale, device=latent.device
         )
         tokens: Tensor = rearrange(self.projection(latent), "b d h w -> b (h w) d")
-        return tokens + places.to(latent.dtype)
+        return tokens.contiguous() + places.to(latent.dtype)  # or every later layer would copy what it adds to
 
 
 def unpatchify(tokens: Float[Tensor, "b n p"], patch: int, height: int) -> Float[Tensor, "b c h w"]:
@@ -92,6 +92,18 @@ class NumberEmbed(nn.Module):
         return embedded
 
 
+def gelu(x: Float[Tensor, "*tokens d"]) -> Float[Tensor, "*tokens d"]:
+    """GELU in its tanh form, which is x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)).
+
+    Written so, and in place, it takes a processor half the time of the framework's own where no gradient is asked for.
+    """
+    if x.requires_grad or x.device.type != "cpu":
+        return F.gelu(x, approximate="tanh")
+    twice = 2 * math.sqrt(2 / math.pi)
+    gate: Tensor = torch.addcmul(x.new_tensor(twice), x, x, value=twice * 0.044715).mul_(x).sigmoid_()
+    return gate.mul_(x)
+
+
 class Mlp(nn.Module):
     """Two layers with GELU, in its tanh form, between them."""
 
@@ -102,7 +114,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Float[Tensor, "*tokens inward"]) -> Float[Tensor, "*tokens outward"]:
         """Every token on its own."""
-        mixed: Tensor = self.second(F.gelu(self.first(x), approximate="tanh"))
+        mixed: Tensor = self.second(gelu(self.first(x)))
         return mixed
 
 
@@ -182,7 +194,10 @@ class CrossAttention(nn.Module):
         return Words(key, value, seen)
 
     def forward(self, image: Float[Tensor, "b n d"], words: Words) -> Float[Tensor, "b n d"]:
-        """What every image token reads."""
+        """What every image token reads; of a caption of one token, all of it, whatever the query."""
+        if words.key.shape[2] == 1:
+            alone: Tensor = self.out(rearrange(words.value, "b head 1 e -> b 1 (head e)"))
+            return alone.expand_as(image)
         query = rearrange(self.query(image), "b n (head e) -> b head n e", head=self.heads)
         seen = rearrange(words.seen, "b l -> b 1 1 l")
         mixed = F.scaled_dot_product_attention(query, words.key, words.value, attn_mask=seen)
@@ -218,17 +233,19 @@ class Table(nn.Module):
 
 
 def modulate(
-    x: Float[Tensor, "b n d"], shift: Float[Tensor, "b 1 d"], scale: Float[Tensor, "b 1 d"]
+    x: Float[Tensor, "b n d"], shift: Float[Tensor, "t 1 d"], scale: Float[Tensor, "t 1 d"]
 ) -> Float[Tensor, "b n d"]:
-    """LN(x) (1 + scale) + shift, where the norm has no weights and eps 1e-6."""
+    """LN(x) (1 + scale) + shift, where the norm has eps 1e-6, and no weights but these, if all pictures share them."""
+    if len(shift) == 1:
+        return F.layer_norm(x, x.shape[-1:], 1 + scale[0, 0], shift[0, 0], 1e-6)
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 
 
 def adapt(
-    x: Float[Tensor, "b n d"], layer: Callable[[Tensor], Tensor], given: Float[Tensor, "b 3 d"]
+    x: Float[Tensor, "b n d"], layer: Callable[[Tensor], Tensor], given: Float[Tensor, "t 3 d"]
 ) -> Float[Tensor, "b n d"]:
     """One residual step of DiT and PixArt-α: x + gate layer(LN(x) (1 + scale) + shift)."""
-    shift, scale, gate = rearrange(given, "b three d -> three b 1 d")
+    shift, scale, gate = rearrange(given, "t three d -> three t 1 d")
     return torch.addcmul(x, gate, layer(modulate(x, shift, scale)))
 
 
@@ -240,9 +257,9 @@ class FinalLayer(nn.Module):
         self.modulation = modulation
         self.linear = nn.Linear(config.width, config.patch**2 * config.channels * config.outputs)
 
-    def forward(self, x: Float[Tensor, "b n d"], condition: Float[Tensor, "b d"]) -> Float[Tensor, "b n p"]:
+    def forward(self, x: Float[Tensor, "b n d"], condition: Float[Tensor, "t d"]) -> Float[Tensor, "b n p"]:
         """A table takes the condition as it is, without SiLU or projection."""
-        shift, scale = rearrange(self.modulation(condition), "b two d -> two b 1 d")
+        shift, scale = rearrange(self.modulation(condition), "t two d -> two t 1 d")
         patches: Tensor = self.linear(modulate(x, shift, scale))
         return patches
 

@@ -5,7 +5,6 @@ from functools import partial
 from typing import cast
 
 import torch
-from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -47,15 +46,21 @@ class Block(nn.Module):
         self.mlp = Mlp(config.width, int(config.width * config.mlp_ratio), config.width)
 
     def forward(
-        self, x: Float[Tensor, "b n d"], words: Words, shared: Float[Tensor, "b *parts d"], height: int
+        self, x: Float[Tensor, "b n d"], words: Words, shared: Float[Tensor, "t *parts d"], height: int
     ) -> Float[Tensor, "b n d"]:
         """`shared` is the modulation that all blocks have in common, or the condition where each projects its own;
         `height` is that of the tokens' grid.
         """
-        to_attention, to_mlp = rearrange(self.modulation(shared), "b (two three) d -> two b three d", two=2)
-        x = adapt(x, partial(self.attention, height=height), to_attention)
-        x = x + self.cross(x, words)
-        return adapt(x, self.mlp, to_mlp)
+        given = self.modulation(shared)
+        return self.listen(self.look(x, given, height), words, given)
+
+    def look(self, x: Float[Tensor, "b n d"], given: Float[Tensor, "t 6 d"], height: int) -> Float[Tensor, "b n d"]:
+        """The first part, which no caption changes: image tokens have read each other."""
+        return adapt(x, partial(self.attention, height=height), given[:, :3])
+
+    def listen(self, x: Float[Tensor, "b n d"], words: Words, given: Float[Tensor, "t 6 d"]) -> Float[Tensor, "b n d"]:
+        """The second part: they have read the caption."""
+        return adapt(x + self.cross(x, words), self.mlp, given[:, 3:])
 
 
 class Transformer(nn.Module):
@@ -94,27 +99,45 @@ class Transformer(nn.Module):
     def denoise(
         self,
         latent: Float[Tensor, "b c h w"],
-        time: Float[Tensor, "b"],
+        time: Float[Tensor, "t"],
         words: Sequence[Words],
         size: Float[Tensor, "b 2"] | None = None,
         aspect: Float[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b c2 h w"]:
-        """What the network says of captions already read.
+        """What the network says of captions already read: see `denoise_each`."""
+        return self.denoise_each(latent, time, [words], size, aspect)[0]
 
-        `time` is 0 to 1000. A network with conditions is also told `size`, the original height and width in pixels, and
-        `aspect`, height over width; `ConfigError` is raised where it is not, or where one without conditions is.
+    def denoise_each(
+        self,
+        latent: Float[Tensor, "b c h w"],
+        time: Float[Tensor, "t"],
+        readings: Sequence[Sequence[Words]],
+        size: Float[Tensor, "b 2"] | None = None,
+        aspect: Float[Tensor, "b"] | None = None,
+    ) -> list[Float[Tensor, "b c2 h w"]]:
+        """What the network says of the same latents under each of several captions; work before reading is shared.
+
+        `time` is 0 to 1000, one for each picture or one for all. A network with conditions is also told `size`, the
+        original height and width in pixels, and `aspect`, height over width; `ConfigError` is raised where it is not,
+        or where one without conditions is.
         """
         condition = self._condition(time, size, aspect)
         shared = self.shared(condition)
-        x = self.patch(latent)
         height = latent.shape[-2] // self.config.patch
-        for block, read in zip(self.blocks, words, strict=True):
-            x = block(x, read, shared, height)
-        return unpatchify(self.final(x, condition), self.config.patch, latent.shape[-2])
+        first, *later = cast("Iterable[Block]", self.blocks)
+        given = first.modulation(shared)
+        seen = first.look(self.patch(latent), given, height)
+        outputs = []
+        for words in readings:
+            x = first.listen(seen, words[0], given)
+            for block, read in zip(later, words[1:], strict=True):
+                x = block(x, read, shared, height)
+            outputs.append(unpatchify(self.final(x, condition), self.config.patch, latent.shape[-2]))
+        return outputs
 
     def _condition(
-        self, time: Float[Tensor, "b"], size: Float[Tensor, "b 2"] | None, aspect: Float[Tensor, "b"] | None
-    ) -> Float[Tensor, "b d"]:
+        self, time: Float[Tensor, "t"], size: Float[Tensor, "b 2"] | None, aspect: Float[Tensor, "b"] | None
+    ) -> Float[Tensor, "t2 d"]:
         knows = self.config.conditions
         if (size is not None, aspect is not None) != (knows, knows):
             problem = "size and aspect go together, to a network built with conditions and to no other"

@@ -145,9 +145,8 @@ class Artist:
         with Bar("drawing to be scored", len(asked)) as bar:
             for first in range(0, len(asked), recipe.sampling.batch):
                 part = asked[first : first + recipe.sampling.batch]
-                conditional, null = self._bind(part)
                 seeds = [a.seed for a in part]
-                latent = sample(conditional, null, process, recipe.sampling, shape=shape, seeds=seeds)
+                latent = sample(self._bind(part), process, recipe.sampling, shape=shape, seeds=seeds)
                 done += to_pictures(self.autoencoder.decode(latent))
                 bar.move(len(done))
         return done
@@ -161,18 +160,19 @@ class Artist:
         return done
 
     @torch.no_grad()
-    def _bind(self, asked: Sequence[Asked]) -> tuple[Predict, Predict]:
+    def _bind(self, asked: Sequence[Asked]) -> Predict:
         """The network bound to what is asked, and to nothing."""
         network = self.end.state.average.model
         if isinstance(network, DiT):
             known = [self.labels.get((a.piece.subgroup, a.piece.style), network.classes) for a in asked]
             label = torch.tensor(known)
-            return partial(network, label=label), partial(network, label=torch.full_like(label, network.classes))
+            labels = (label, torch.full_like(label, network.classes))
+            return lambda x_t, time: [network(x_t, time, each) for each in labels]
         assert isinstance(network, Transformer)
         captions = self.text.encode([a.prompt for a in asked])
         null = null_of(network, self.end.material.null)
-        told, untold = (network.read(*stack_captions(each)) for each in (captions, null.instead_of(captions)))
-        return partial(network.denoise, words=told), partial(network.denoise, words=untold)
+        readings = [network.read(*stack_captions(each)) for each in (captions, null.instead_of(captions))]
+        return partial(network.denoise_each, readings=readings)
 
 
 def show(end: StageEnd, asked: Sequence[Asked], pictures: Sequence[Pixels], ceiling: Sequence[Pixels]) -> None:

@@ -1,0 +1,176 @@
+"""The network beside diffusers' with the same weights: one pass, one training step, twenty guided steps of sampling.
+
+    python benchmarks/network.py [small|full] [THREADS] [ROUNDS]
+
+`small` is 8 blocks of width 384 and 6 heads at 256 image tokens; `full` is XL/2 at 256 pixels and batch 1, where a
+pass and four steps of sampling are timed. Captions have 120 tokens of width 4096, all of them real or 30 % of them.
+Both are timed in turn in one process, on the device at hand; a ratio over 1 says that pinxit is faster. What each gets
+is what its own data path gives it: diffusers captions padded to 120 tokens, pinxit the real ones. One JSON line.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from diffusers import DPMSolverMultistepScheduler, PixArtTransformer2DModel, __version__
+
+from pinxit.diffusion.config import IDDPMConfig
+from pinxit.diffusion.guidance import guided
+from pinxit.diffusion.iddpm import IDDPM
+from pinxit.diffusion.solver.dpm import dpm
+from pinxit.generate.sample import denoiser
+from pinxit.interop.diffusers import TABLE
+from pinxit.interop.keys import to_theirs
+from pinxit.ledger.meter import find_hardware
+from pinxit.models.config import TransformerConfig
+from pinxit.models.transformer import Transformer
+from pinxit.train.config import OptimizerConfig
+from pinxit.train.optimizer import Optimizer
+
+SMALL = TransformerConfig(depth=8, width=384, heads=6)
+GUIDANCE, LENGTH, SIDE = 4.5, 120, 32
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+Work = Callable[[], object]
+
+
+class Case:
+    """Both networks with the same weights, and their inputs for a batch and a share of real caption tokens."""
+
+    def __init__(self, config: TransformerConfig, batch: int, fill: float) -> None:
+        torch.manual_seed(0)
+        self.config, self.batch = config, batch
+        self.ours = Transformer(config).to(DEVICE)
+        for parameter in self.ours.parameters():
+            torch.nn.init.normal_(parameter, std=0.02)
+        self.theirs: Any = PixArtTransformer2DModel(
+            num_attention_heads=config.heads, attention_head_dim=config.width // config.heads, num_layers=config.depth,
+            cross_attention_dim=config.width, sample_size=SIDE, caption_channels=4096, interpolation_scale=1,
+        ).to(DEVICE)  # fmt: skip
+        self.theirs.load_state_dict(to_theirs(self.ours.state_dict(), TABLE))
+        real = round(LENGTH * fill)
+        self.latent = torch.randn(batch, 4, SIDE, SIDE, device=DEVICE)
+        self.time = torch.randint(0, 1000, (batch,), device=DEVICE).float()
+        self.caption = torch.randn(batch, LENGTH, 4096, device=DEVICE)
+        self.keep = (torch.arange(LENGTH, device=DEVICE) < real).expand(batch, -1)
+        self.short = self.caption[:, :real], self.keep[:, :real]
+
+    def forward(self) -> tuple[Work, Work]:
+        """One pass."""
+
+        def ours() -> object:
+            with torch.no_grad():
+                return self.ours(self.latent, self.time, *self.short)
+
+        def theirs() -> object:
+            with torch.no_grad():
+                return self.say(self.latent, self.time, self.caption, self.keep)
+
+        return ours, theirs
+
+    def training(self) -> tuple[Work, Work]:
+        """One step with its optimiser: each side's own AdamW, as it comes."""
+        own = Optimizer(dict(self.ours.named_parameters()), OptimizerConfig(kind="adamw"), 10**9)
+        adamw = torch.optim.AdamW(self.theirs.parameters(), 1e-4)
+
+        def ours() -> object:
+            self.ours(self.latent, self.time, *self.short).square().mean().backward()
+            return own.step(0, own.gradient_norm(1))
+
+        def theirs() -> object:
+            self.say(self.latent, self.time, self.caption, self.keep).square().mean().backward()
+            torch.nn.utils.clip_grad_norm_(self.theirs.parameters(), 1.0)
+            adamw.step()
+            adamw.zero_grad()
+
+        return ours, theirs
+
+    def sampling(self, steps: int) -> tuple[Work, Work]:
+        """Guided sampling of one picture by DPM-Solver++; the null caption is one token, as the empty text's."""
+        process, start = IDDPM(IDDPMConfig()), self.latent[:1]
+        null = torch.randn(1, LENGTH, 4096, device=DEVICE)
+        null_keep = torch.arange(LENGTH, device=DEVICE)[None] < 1
+
+        @torch.no_grad()
+        def ours() -> object:
+            readings = [
+                self.ours.read(*(part[:1] for part in self.short)),
+                self.ours.read(null[:, :1], null_keep[:, :1]),
+            ]
+            both = denoiser(partial(self.ours.denoise_each, readings=readings), process)
+            return dpm(guided(both, GUIDANCE), start, process.levels(steps))
+
+        @torch.no_grad()
+        def theirs() -> object:
+            scheduler = DPMSolverMultistepScheduler()
+            scheduler.set_timesteps(steps)
+            text, mask = torch.cat([null, self.caption[:1]]), torch.cat([null_keep, self.keep[:1]])
+            x_t = start
+            for at in scheduler.timesteps:
+                said = self.say(x_t.repeat(2, 1, 1, 1), at.to(DEVICE).expand(2), text, mask).chunk(2, 1)[0]
+                without, told_so = said.chunk(2)
+                x_t = scheduler.step(without + GUIDANCE * (told_so - without), at, x_t, return_dict=False)[0]
+            return x_t
+
+        return ours, theirs
+
+    def say(self, latent: torch.Tensor, at: torch.Tensor, caption: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        """What diffusers' network says."""
+        said: torch.Tensor = self.theirs(
+            latent, caption, at, added_cond_kwargs={"resolution": None, "aspect_ratio": None},
+            encoder_attention_mask=keep.to(latent.dtype), return_dict=False,
+        )[0]  # fmt: skip
+        return said
+
+
+def seconds(work: Work) -> float:
+    begun = time.perf_counter()
+    work()
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begun
+
+
+def compare(works: tuple[Work, Work], rounds: int) -> dict[str, object]:
+    """Seconds of both, in turn, and the quartiles of their ratio round by round."""
+    for work in works:
+        seconds(work)  # the first call of each plans its products
+    pairs = []
+    for index in range(rounds):
+        order = (0, 1) if index % 2 else (1, 0)
+        taken = {place: seconds(works[place]) for place in order}
+        pairs.append((taken[0], taken[1]))
+    ratios = [theirs / ours for ours, theirs in pairs]
+    low, middle, high = statistics.quantiles(ratios, n=4) if rounds > 1 else ratios * 3
+    return {
+        "ratio": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)],
+        "seconds": [round(statistics.median(side), 3) for side in zip(*pairs, strict=True)],
+    }  # fmt: skip
+
+
+def main(size: str = "small", threads: int = 1, rounds: int = 7) -> None:
+    torch.set_num_threads(threads)
+    config, batch, steps = (SMALL, 4, 20) if size == "small" else (TransformerConfig(), 1, 4)
+    found: dict[str, object] = {}
+    for fill in (0.3, 1.0):
+        case = Case(config, batch, fill)
+        with torch.no_grad():
+            ours, theirs = (work() for work in case.forward())
+        assert torch.allclose(ours, theirs, atol=1e-4), "they do not say the same"  # type: ignore[arg-type]
+        works = {"forward": case.forward(), f"sampling in {steps} steps": case.sampling(steps)}
+        if size == "small":
+            works["training step"] = case.training()
+        found[f"{fill:.0%} full"] = {name: compare(pair, rounds) for name, pair in works.items()}
+    print(json.dumps({
+        "benchmark": "network", "size": size, "device": DEVICE, "threads": threads, "batch": batch, "rounds": rounds,
+        "torch": torch.__version__, "diffusers": __version__, "hardware": find_hardware().say(), **found,
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(*(word if index == 0 else int(word) for index, word in enumerate(sys.argv[1:])))  # type: ignore[arg-type]
