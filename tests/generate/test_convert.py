@@ -129,6 +129,12 @@ def test_a_model_of_pinxit_keeps_its_card(encoders: SourceConfig, tmp_path: Path
     assert (tmp_path / "b.safetensors").read_bytes() == (tmp_path / "c.safetensors").read_bytes()
 
 
+def test_with_its_text_encoder_on_disk_a_pipeline_draws_the_same(encoders: SourceConfig, tmp_path: Path) -> None:
+    file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
+    whole, streamed = (load_pipeline(file, encoders, memory) for memory in ("full", "offload"))  # type: ignore[arg-type]
+    assert furthest(drawn(whole), drawn(streamed)) <= 1
+
+
 def test_without_encoders_no_model_of_pinxit_is_made(tmp_path: Path) -> None:
     file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
     with pytest.raises(ConfigError, match="say where they are: --autoencoder FOLDER --text FOLDER"):

@@ -4,9 +4,12 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import copytree
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.testing import assert_close
 
@@ -265,3 +268,43 @@ def test_spiece_without_sentencepiece_says_how_to_install_it(folder: Path, monke
     monkeypatch.setattr(t5, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match="pip install sentencepiece"):
         load_text(T5Config(folder=str(folder)))
+
+
+def test_a_streamed_t5_says_the_same_and_holds_one_block_at_most(
+    folder: Path, tiny: TextEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    build = t5._on_disk
+    monkeypatch.setattr(t5, "_on_disk", lambda folder: made.append(build(folder)) or made[0])
+    streamed = load_text(T5Config(folder=str(folder), length=16), stream=True)
+    assert streamed.identity == tiny.identity
+
+    def held() -> list[int]:
+        blocks = enumerate(made[0].encoder.block)
+        return [i for i, block in blocks if any(weight.device.type == "cpu" for weight in block.parameters())]
+
+    seen: list[list[int]] = []
+    for block in made[0].encoder.block:
+        block.layer[0].register_forward_hook(lambda *_: seen.append(held()))
+    for _ in range(2):  # what was dropped is read again
+        for mine, whole in zip(streamed.encode(CAPTIONS), tiny.encode(CAPTIONS), strict=True):
+            assert_close(mine, whole)
+    assert seen == [[0], [1], [0], [1]]
+    assert held() == []
+
+
+def test_a_streamed_t5_that_is_not_whole_is_refused(folder: Path, tmp_path: Path) -> None:
+    copytree(folder, tmp_path / "t5")
+    weights = load_file(tmp_path / "t5" / "model.safetensors")
+    del weights["encoder.block.1.layer.0.SelfAttention.q.weight"]
+    save_file(weights, tmp_path / "t5" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"lack \['encoder\.block\.1\.layer\.0\.SelfAttention\.q\.weight'\]"):
+        load_text(T5Config(folder=str(tmp_path / "t5")), stream=True)
+
+
+def test_weights_that_cannot_be_read_in_parts_are_not_streamed(folder: Path, tmp_path: Path) -> None:
+    copytree(folder, tmp_path / "t5")
+    torch.save(load_file(tmp_path / "t5" / "model.safetensors"), tmp_path / "t5" / "pytorch_model.bin")
+    (tmp_path / "t5" / "model.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin cannot be read in parts"):
+        load_text(T5Config(folder=str(tmp_path / "t5")), stream=True)

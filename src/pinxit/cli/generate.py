@@ -14,7 +14,7 @@ from pinxit.cli.parse import parse
 from pinxit.cli.say import say
 from pinxit.config import Config
 from pinxit.errors import DataError
-from pinxit.generate.config import SamplingConfig, Solver, SourceConfig
+from pinxit.generate.config import Memory, SamplingConfig, Solver, SourceConfig
 from pinxit.log import Bar
 from pinxit.recipes.tree import SettingsError
 
@@ -36,6 +36,7 @@ class Arguments(Config):
     )
     autoencoder: str | None = Field(None, description="its folder, where the weights do not name it")
     text: str | None = Field(None, description="the T5's folder, where the weights do not name it")
+    memory: Memory = Field("full", description="offload: a T5's blocks stay on disk and are read one after another")
     out: Path = Field(Path("drawn"), description="the folder to write")
     seed: int = Field(0, ge=0, description="of the first picture; the next ones count on")
     count: int = Field(1, gt=0, description="pictures a prompt")
@@ -62,7 +63,8 @@ def run(arguments: Arguments) -> None:
     from pinxit.generate.load import load_pipeline
     from pinxit.generate.pipeline import save_png
 
-    pipeline = load_pipeline(arguments.source, SourceConfig(autoencoder=arguments.autoencoder, text=arguments.text))
+    source = SourceConfig(autoencoder=arguments.autoencoder, text=arguments.text)
+    pipeline = load_pipeline(arguments.source, source, arguments.memory)
     changes = {name: getattr(arguments, name) for name in ("steps", "solver", "guidance")}
     settings = SamplingConfig.model_validate(
         pipeline.card.sampling.model_dump() | {name: value for name, value in changes.items() if value is not None}

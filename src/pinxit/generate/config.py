@@ -19,6 +19,9 @@ class SamplingConfig(Config):
     batch: int = Field(25, gt=0, description="pictures drawn at once")
 
 
+Memory = Literal["full", "offload"]
+
+
 class SourceConfig(Config):
     """What the files of other tools do not tell; not asked for where they do."""
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pinxit.errors import CheckpointError
 from pinxit.generate.card import build_network
-from pinxit.generate.config import SourceConfig
+from pinxit.generate.config import Memory, SourceConfig
 from pinxit.generate.opened import MODEL, complete, open_source
 from pinxit.generate.pipeline import Pipeline
 from pinxit.interop.diffusers import network_folder
@@ -29,13 +29,19 @@ def model_file(source: Path | None) -> Path:
     return file
 
 
-def load_pipeline(source: Path | None = None, settings: SourceConfig | None = None) -> Pipeline:
-    """The pipeline of a run folder, model file, original checkpoint or folder of diffusers; none: the shipped one."""
+def load_pipeline(
+    source: Path | None = None, settings: SourceConfig | None = None, memory: Memory = "full"
+) -> Pipeline:
+    """The pipeline of a run folder, model file, original checkpoint or folder of diffusers; none: the shipped one.
+
+    With `offload` a T5's blocks stay on disk, and are read one after another whenever prompts are encoded.
+    """
     place = source or SHIPPED
     opened = open_source(place, settings or SourceConfig())
     card = complete(opened, place.stem)
     encoders = opened.encoders or card.encoders
-    autoencoder, text = load_autoencoder(encoders.autoencoder), load_text(encoders.text)
+    autoencoder = load_autoencoder(encoders.autoencoder)
+    text = load_text(encoders.text, stream=memory == "offload")
     given = opened.weights.null
     null = NullCondition(given.kind, given.states.float()) if given else NullCondition("empty", text.encode([""])[0])
     network = build_network(opened.weights.config, opened.weights.tensors)

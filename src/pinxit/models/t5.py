@@ -1,11 +1,15 @@
 """T5 as a text encoder, from a folder: what PixArt-α reads its captions with (T5 v1.1 XXL there)."""
 
+from collections.abc import Collection, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from safetensors import safe_open
+from torch import Tensor, nn
+from transformers import T5Config as HFConfig
 from transformers import T5EncoderModel, T5Tokenizer
 
 from pinxit.errors import CheckpointError, MissingExtra
@@ -14,18 +18,16 @@ from pinxit.models.identity import T5_WEIGHTS, find_t5_weights, identify_t5
 from pinxit.models.token_encoder import TokenEncoder
 
 
-def load_t5(config: T5Config) -> TokenEncoder:
-    """The encoder half of the T5 in `config.folder` in float32, with the tokenizer that lies beside it or elsewhere."""
+def load_t5(config: T5Config, *, stream: bool = False) -> TokenEncoder:
+    """The encoder half of the T5 in `config.folder` in float32, with the tokenizer that lies beside it or elsewhere.
+
+    With `stream` its blocks are read from the safetensors there whenever texts are encoded, and dropped one after
+    another: the memory is that of one block and the embedding.
+    """
     folder = Path(config.folder)
     words = Path(config.tokenizer or folder)
     _check(folder, words)
-    model, report = T5EncoderModel.from_pretrained(
-        folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
-    )
-    if report["missing_keys"]:
-        raise CheckpointError(
-            folder, f"its weights lack {sorted(report['missing_keys'])}", "name a folder with a whole T5 encoder"
-        )
+    model = _on_disk(folder) if stream else _whole(folder)
     model.eval().requires_grad_(False)
 
     def network(ids: Int[Tensor, "b l"], keep: Bool[Tensor, "b l"]) -> Float[Tensor, "b l f"]:
@@ -34,6 +36,64 @@ def load_t5(config: T5Config) -> TokenEncoder:
 
     tokenizer = T5Tokenizer.from_pretrained(words, local_files_only=True)
     return TokenEncoder(identify_t5(config), tokenizer.backend_tokenizer, network)
+
+
+def _whole(folder: Path) -> T5EncoderModel:
+    model, report = T5EncoderModel.from_pretrained(
+        folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+    )
+    _refuse_gaps(folder, report["missing_keys"])
+    return model
+
+
+def _on_disk(folder: Path) -> T5EncoderModel:
+    """A T5 whose blocks have weights only while they are run."""
+    with torch.device("meta"):
+        model = T5EncoderModel(HFConfig.from_pretrained(folder, local_files_only=True))
+    files = _files_of_keys(folder)
+    wanted = set(model.state_dict()) - {"encoder.embed_tokens.weight"}  # which is `shared`
+    _refuse_gaps(folder, wanted - files.keys())
+    for name in ("shared", "encoder.final_layer_norm"):
+        _fill(files, name, model.get_submodule(name))
+    model.encoder.set_input_embeddings(model.shared)
+    for place, block in enumerate(model.encoder.block):
+        block.register_forward_pre_hook(partial(_fill, files, f"encoder.block.{place}"))
+        block.register_forward_hook(_empty)
+    return model
+
+
+def _files_of_keys(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in find_t5_weights(folder):
+        if file.suffix != ".safetensors":
+            problem, remedy = (
+                f"{file.name} cannot be read in parts",
+                "save it as safetensors, or read it whole: --memory full",
+            )
+            raise CheckpointError(folder, problem, remedy)
+        with safe_open(file, framework="pt") as opened:
+            found |= dict.fromkeys(opened.keys(), file)
+    return found
+
+
+def _fill(files: Mapping[str, Path], name: str, module: nn.Module, *_: object) -> None:
+    """The module has its weights, in float32."""
+    state = {}
+    for key in module.state_dict():
+        with safe_open(files[f"{name}.{key}"], framework="pt") as opened:
+            state[key] = opened.get_tensor(f"{name}.{key}").float()
+    module.load_state_dict(state, assign=True)
+    module.requires_grad_(False)
+
+
+def _empty(module: nn.Module, *_: object) -> None:
+    """The module has forgotten its weights."""
+    module.to("meta")
+
+
+def _refuse_gaps(folder: Path, missing: Collection[str]) -> None:
+    if missing:
+        raise CheckpointError(folder, f"its weights lack {sorted(missing)}", "name a folder with a whole T5 encoder")
 
 
 def _check(folder: Path, words: Path) -> None:

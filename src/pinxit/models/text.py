@@ -34,12 +34,12 @@ class TextEncoder(Protocol):
         ...
 
 
-def load_text(config: TextConfig) -> TextEncoder:
-    """The text encoder that a recipe names, frozen, in float32."""
+def load_text(config: TextConfig, *, stream: bool = False) -> TextEncoder:
+    """The text encoder that a recipe names, frozen, in float32; with `stream` a T5's blocks stay on disk."""
     if isinstance(config, T5Config):
         from pinxit.models.t5 import load_t5  # transformers takes seconds to import
 
-        return load_t5(config)
+        return load_t5(config, stream=stream)
     return load_minilm(config)
 
 
