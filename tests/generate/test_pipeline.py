@@ -70,6 +70,19 @@ def test_any_size_that_is_a_multiple_is_drawn_and_a_seed_repeats_itself(pipeline
     assert not np.array_equal(next(pipeline.draw(["c"], [3], settings, size=(16, 48))).picture, again.picture)
 
 
+def test_large_pictures_are_decoded_few_at_once(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = SamplingConfig(solver="euler", steps=1, guidance=1.0)
+    together = [d.picture for d in pipeline.draw(["a"] * 5, range(5), settings)]
+    counts: list[int] = []
+    decode = pipeline.autoencoder.decode
+    monkeypatch.setattr(pipeline.autoencoder, "decode", lambda latent: counts.append(len(latent)) or decode(latent))
+    monkeypatch.setattr("pinxit.generate.pipeline.PIXELS", 2 * 32 * 32)
+    apart = [d.picture for d in pipeline.draw(["a"] * 5, range(5), settings)]
+    assert counts == [2, 2, 1]
+    for one, other in zip(together, apart, strict=True):
+        assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
+
+
 def test_a_size_that_does_not_fit_the_patches_is_refused(pipeline: Pipeline) -> None:
     with pytest.raises(ConfigError, match="multiples of 16"):
         next(pipeline.draw(["a"], [0], SamplingConfig(steps=1), size=(16, 40)))

@@ -59,8 +59,9 @@ def test_of_a_training_checkpoint_the_average_is_taken_or_the_weights(which: str
 def test_without_an_average_the_weights_are_taken(tmp_path: Path) -> None:
     plain = original(network(ALPHA))
     assert_same(read_tensors(save_pth(plain, tmp_path / "a.pth"), "ema"), plain)
-    torch.save(plain, tmp_path / "b.pt")
-    assert_same(read_tensors(tmp_path / "b.pt"), plain)
+    for name, zipped in (("b.pt", True), ("c.pt", False)):  # the present format, and the one before it
+        torch.save(plain, tmp_path / name, _use_new_zipfile_serialization=zipped)
+        assert_same(read_tensors(tmp_path / name), plain)
 
 
 class Trap:

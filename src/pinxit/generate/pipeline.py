@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pinxit.data.kind import Pixels
 from pinxit.diffusion.build import make_process
+from pinxit.diffusion.process import Latent
 from pinxit.errors import ConfigError
 from pinxit.generate.card import ModelCard, refuse_strangers
 from pinxit.generate.config import SamplingConfig
@@ -24,6 +25,8 @@ from pinxit.models.autoencoder import Autoencoder
 from pinxit.models.null import NullCondition, stack_captions
 from pinxit.models.text import TextEncoder
 from pinxit.models.transformer import Transformer
+
+PIXELS = 2**20  # decoded at once
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,14 @@ class Pipeline:
             told = [captions] if settings.guidance == 1 else [captions, null.instead_of(captions)]
             chosen = [seed for _, seed in pairs]
             latent = sample(self.bind(told, (height, width)), self.process, settings, shape=shape, seeds=chosen)
-            for (prompt, seed), picture in zip(pairs, to_pictures(self.autoencoder.decode(latent)), strict=True):
+            for (prompt, seed), picture in zip(pairs, self._decode(latent), strict=True):
                 yield Drawing(picture, prompt, seed)
+
+    def _decode(self, latent: Latent) -> Iterator[Pixels]:
+        """The pictures of latents, as few at once as keep a large picture's memory to its own."""
+        pixels = latent.shape[-2] * latent.shape[-1] * self.autoencoder.identity.factor**2
+        for part in torch.split(latent, max(1, PIXELS // pixels)):
+            yield from to_pictures(self.autoencoder.decode(part))
 
     @torch.no_grad()
     def bind(self, told: Sequence[list[Float[Tensor, "_ f"]]], size: tuple[int, int]) -> Predict:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from zipfile import is_zipfile
 
 import torch
 from safetensors import SafetensorError
@@ -63,7 +64,7 @@ def read_tensors(place: Path, which: Which = "ema") -> dict[str, Tensor]:
 def _unpickle(place: Path) -> object:
     """What torch.save wrote, if it is of tensors and plain values alone."""
     try:
-        return torch.load(place, map_location="cpu", weights_only=True)
+        return torch.load(place, map_location="cpu", weights_only=True, mmap=is_zipfile(place))
     except pickle.UnpicklingError as error:
         problem = "it holds more than tensors, and what it holds would be run on reading"
         raise CheckpointError(place, problem, "save its state dict alone, or name a safetensors file") from error
