@@ -13,7 +13,9 @@ def test_it_says_what_it_found_and_wrote(pinxit: Run, tmp_path: Path) -> None:
     file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
     answer = pinxit("convert", str(file), str(tmp_path / "b"), "--to", "diffusers", "--heads", "2")
     assert answer.status == 0
-    assert answer.out.splitlines()[0] == f"{file}: PixArt-α, 45 tensors"
+    assert answer.out.splitlines()[0] == (
+        f"{file}: PixArt-α, 2 blocks of width 24 with 2 heads, captions of 16 tokens, 45 tensors"
+    )
     assert answer.out.splitlines()[-1] == f"written to {tmp_path / 'b'}"
     assert (tmp_path / "b" / "config.json").is_file()
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pinxit.generate.config import SamplingConfig
+from pinxit.generate.config import SamplingConfig, SourceConfig
 from tests.cli.conftest import Answer
 
 Run = Callable[..., Answer]
@@ -37,7 +37,11 @@ def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pipeline:
         file.parent.mkdir(exist_ok=True)
         file.write_text(drawing)
 
-    monkeypatch.setitem(sys.modules, "pinxit.generate.load", SimpleNamespace(load_pipeline=lambda *source: found))
+    def load(*given: object) -> Pipeline:
+        found.given = given
+        return found
+
+    monkeypatch.setitem(sys.modules, "pinxit.generate.load", SimpleNamespace(load_pipeline=load))
     monkeypatch.setitem(sys.modules, "pinxit.generate.pipeline", SimpleNamespace(save_png=save))
     monkeypatch.chdir(tmp_path)
     return found
@@ -61,20 +65,28 @@ def test_each_prompt_is_drawn_so_often_with_seeds_that_count_on(pinxit: Run, pip
         (2048, ["--aspect", "1:4"], (4096, 1024)), (512, ["--size", "512"], (512, 512)), (1024, [], None),
     ],
 )  # fmt: skip
-def test_sizes_are_those_that_the_model_learned(
+def test_sizes_are_those_of_the_models_buckets(
     pinxit: Run, pipeline: Pipeline, resolution: int, words: list[str], size: tuple[int, int] | None
 ) -> None:
     pipeline.card = SimpleNamespace(sampling=SamplingConfig(), resolution=resolution)
     answer = pinxit("generate", "an owl", *words)
     assert pipeline.size == size
     changed = size not in {None, (512, 512), (16, 32)} and "--exact" not in words and "1152x896" not in words
-    assert ("the nearest size that the model learned" in answer.out) == changed
+    assert ("the nearest bucket at" in answer.out) == changed
 
 
-def test_no_model_learned_so_long_a_picture(pinxit: Run, pipeline: Pipeline) -> None:
+def test_no_bucket_is_so_long(pinxit: Run, pipeline: Pipeline) -> None:
     answer = pinxit("generate", "an owl", "--aspect", "5:1")
     assert answer.status == 2
     assert "longer than 4:1" in answer.err
+
+
+def test_weights_and_their_encoders_are_those_named(pinxit: Run, pipeline: Pipeline) -> None:
+    words = ["--from", "a.pth", "--autoencoder", "vae", "--text", "t5", "--memory", "offload"]
+    assert pinxit("generate", "an owl", *words).status == 0
+    assert pipeline.given == (Path("a.pth"), SourceConfig(autoencoder="vae", text="t5"), "offload")
+    assert pinxit("generate", "an owl").status == 0
+    assert pipeline.given == (None, SourceConfig(), "full")
 
 
 def test_prompts_of_a_file_follow_those_of_the_command(pinxit: Run, pipeline: Pipeline) -> None:

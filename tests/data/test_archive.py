@@ -11,6 +11,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from pinxit.data.original import NO_CLASS
 from pinxit.data.picture import Reason
 from tests.data.test_source import PNG, captions, ignored, labels, read, rejected, write
 
@@ -48,12 +49,12 @@ def test_classes_stand_beside_a_tars_pictures(tmp_path: Path) -> None:
         ("2.json", "no json"), ("2.cls", "none"), ("2.txt", "two"), ("2.png", PNG), ("3.cls", "1"),
     ]  # fmt: skip
     found = read(tar(tmp_path / "a.tar", members))
-    assert labels(found) == {"a.tar/0.png": 5, "a.tar/1.png": 4, "a.tar/2.png": None}
+    assert labels(found) == {"a.tar/0.png": 5, "a.tar/1.png": 4, "a.tar/2.png": NO_CLASS}
     assert ignored(found) == {"a.tar/3.cls": ".cls without a picture"}
 
 
 def test_classes_stand_in_a_parquets_rows(tmp_path: Path) -> None:
-    parquet(tmp_path / "a.parquet", image=[PNG, PNG, PNG], label=[2, None, 0])
+    parquet(tmp_path / "a.parquet", image=[PNG, PNG, PNG], label=[2.0, None, 0.0])
     assert labels(read(tmp_path)) == {"a.parquet#0": 2, "a.parquet#1": None, "a.parquet#2": 0}
 
 

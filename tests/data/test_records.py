@@ -58,11 +58,22 @@ def test_every_picture_is_used_or_rejected_by_name(tmp_path: Path) -> None:
     assert report == read_report(tmp_path / "out")
 
 
-def test_classes_are_kept_and_counted(tmp_path: Path) -> None:
-    rows = [json.dumps({"file_name": f"{i}.png", "text": "x", **({"label": i} if i else {})}) for i in range(3)]
-    write(tmp_path / "in", {f"{i}.png": picture(i) for i in range(3)} | {"metadata.jsonl": "\n".join(rows)})
-    assert bring(tmp_path / "in", tmp_path / "out").classed == 2
-    assert [record.label for record in read_records(tmp_path / "out")] == [None, 1, 2]
+def test_classes_are_kept_and_counted_and_strange_labels_too(tmp_path: Path) -> None:
+    given = [{}, {"label": 1}, {"label": 2}, {"label": "cat"}]
+    rows = [json.dumps({"file_name": f"{i}.png", "text": "x", **more}) for i, more in enumerate(given)]
+    write(tmp_path / "in", {f"{i}.png": picture(i) for i in range(4)} | {"metadata.jsonl": "\n".join(rows)})
+    report = bring(tmp_path / "in", tmp_path / "out")
+    assert (report.classed, report.strange_labels) == (2, 1)
+    assert [record.label for record in read_records(tmp_path / "out")] == [None, 1, 2, None]
+
+
+def test_folders_that_are_classes_are_named(tmp_path: Path) -> None:
+    write(tmp_path / "in", {"train/owl/0.png": picture(0), "fox/1.png": picture(1)})
+    rules = SourceRules(class_from_folder=True)
+    found = read_source(tmp_path / "in", class_from_folder=True)
+    report = import_records(found, tmp_path / "out", "in", rules)
+    assert report.class_names == ("fox", "owl")
+    assert {record.captions[0].text: record.label for record in read_records(tmp_path / "out")} == {"fox": 0, "owl": 1}
 
 
 def test_records_come_back_in_their_original_encoding(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pinxit.data.original import Found, Ignored, Original, Rejected, SourceRules, admit_captions
+from pinxit.data.original import NO_CLASS, Found, Ignored, Original, Rejected, SourceRules, admit_captions
 from pinxit.data.picture import Reason, Refusal, encode_png
-from pinxit.data.record import Caption
 from pinxit.data.source import read_source
 from pinxit.errors import DataError
 
@@ -238,11 +237,23 @@ def test_a_caption_that_is_not_unicode_is_refused(tmp_path: Path) -> None:
     assert [item.reason for item in refused if isinstance(item, Refusal)] == [Reason.BAD_CAPTION] * 2
 
 
-def test_a_class_is_the_label_of_a_row(tmp_path: Path) -> None:
-    rows = [{"file_name": f"{i}.png", "label": value} for i, value in enumerate((7, "3", "cat", -1, True, None))]
-    write(tmp_path, {f"{i}.png": PNG for i in range(len(rows))} | {"metadata.jsonl": jsonl(*rows)})
-    expected = (7, 3, None, None, None, None)
-    assert labels(read(tmp_path)) == {f"{i}.png": label for i, label in enumerate(expected)}
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        (7, 7), (7.0, 7), ("3", 3), ("3.0", 3), (0, 0), ("cat", NO_CLASS), (-1, NO_CLASS), (1.5, NO_CLASS),
+        (True, NO_CLASS), (2**63, NO_CLASS), ("9" * 5000, NO_CLASS), ([1], NO_CLASS), (None, None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_class_is_the_label_of_a_row_if_it_is_a_whole_number(
+    value: object, label: int | None, tmp_path: Path
+) -> None:
+    row = {"file_name": "a.png", "label": value}
+    assert labels(read(write(tmp_path, {"a.png": PNG, "metadata.jsonl": jsonl(row)}))) == {"a.png": label}
+
+
+def test_rows_of_one_picture_share_their_class(tmp_path: Path) -> None:
+    rows = [{"file_name": "a.png", "text": "a"}, {"file_name": "a.png", "text": "b", "label": 4}]
+    assert labels(read(write(tmp_path, {"a.png": PNG, "metadata.jsonl": jsonl(*rows)}))) == {"a.png": 4}
 
 
 def test_folders_are_classes_in_the_order_of_their_names_if_asked_for(tmp_path: Path) -> None:
@@ -251,14 +262,12 @@ def test_folders_are_classes_in_the_order_of_their_names_if_asked_for(tmp_path: 
     write(tmp_path, {**files, "metadata.jsonl": row})
     assert set(labels(read(tmp_path)).values()) == {9, None}
     assert labels(list(read_source(tmp_path, class_from_folder=True))) == {
-        "train/cat/told.png": 9, "top.png": None, "train/cat/b.png": 0, "train/dog/a.png": 1, "val/dog/c.png": 1,
+        "train/cat/told.png": 0, "top.png": None, "train/cat/b.png": 0, "train/dog/a.png": 1, "val/dog/c.png": 1,
     }  # fmt: skip
 
 
 def test_a_class_gives_its_name_to_pictures_without_a_caption(tmp_path: Path) -> None:
     write(tmp_path, {"tabby_cat/0.png": PNG, "tabby_cat/1.png": PNG, "tabby_cat/1.txt": "mine", "2.png": PNG})
-    rules = SourceRules(class_from_folder=True)
-    found = [item for item in read_source(tmp_path, class_from_folder=True) if isinstance(item, Original)]
-    admitted = {item.key: admit_captions(item, rules) for item in found}
-    assert isinstance(admitted.pop("2.png"), Refusal)
-    assert admitted == {"tabby_cat/0.png": (Caption("tabby cat"),), "tabby_cat/1.png": (Caption("mine"),)}
+    found = list(read_source(tmp_path, class_from_folder=True))
+    assert captions(found) == {"2.png": ("",), "tabby_cat/0.png": ("tabby cat",), "tabby_cat/1.png": ("mine",)}
+    assert isinstance(admit_captions(next(f for f in found if isinstance(f, Original)), SourceRules()), Refusal)

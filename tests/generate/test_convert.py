@@ -1,24 +1,29 @@
 """Weights from form to form: bit for bit, and drawing the same picture as diffusers' own pipelines."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from pinxit.data.kind import Pixels
 from pinxit.errors import CheckpointError, ConfigError
 from pinxit.generate.card import read_card, read_model
 from pinxit.generate.config import SamplingConfig, SourceConfig
 from pinxit.generate.convert import convert
-from pinxit.generate.load import load_pipeline
+from pinxit.generate.load import hash_weights, load_pipeline
 from pinxit.generate.pipeline import Pipeline
 from pinxit.interop.pixart import NULL
 from pinxit.interop.weights import read_tensors
 from pinxit.rng import Draws
-from tests.interop.case import ALPHA, KINDS, TOLD, assert_same, network, original, save_pth
+from tests.interop.case import ALPHA, KINDS, SIGMA, SQUEEZED, TOLD, assert_same, network, original, save_pth
+from tests.interop.test_dit import diffusers as dit_diffusers
+from tests.interop.test_dit import make as make_dit
+from tests.interop.test_dit import original as dit_original
 from tests.models.tiny import write_kl, write_t5
 
 SETTINGS = SamplingConfig(solver="dpm", steps=20, guidance=4.5)
@@ -69,8 +74,9 @@ def furthest(one: Pixels, other: Pixels) -> int:
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # the other's own
 @pytest.mark.parametrize(
-    ("kind", "length", "has_null"), [("alpha", 16, False), ("alpha", 16, True), ("sigma", 300, False)]
-)  # fmt: skip
+    ("kind", "length", "has_null"),
+    [("alpha", 16, False), ("alpha", 16, True), ("sigma", 300, False), ("sigma", 300, True)],
+)
 def test_an_exported_pipeline_draws_in_diffusers_what_it_draws_here(
     kind: str, length: int, has_null: bool, encoders: SourceConfig, tmp_path: Path
 ) -> None:
@@ -145,8 +151,122 @@ def test_without_encoders_no_model_of_pinxit_is_made(tmp_path: Path) -> None:
 
 def test_encoders_that_the_network_cannot_read_are_refused(encoders: SourceConfig, tmp_path: Path) -> None:
     file = save_pth(original(network(ALPHA.model_copy(update={"caption_width": 20}))), tmp_path / "a.pth")
-    with pytest.raises(ConfigError, match="it is of 24 wide, and the network reads 20"):
+    with pytest.raises(ConfigError, match="t5': its states are 24 wide, and the network reads 20"):
         to(file, tmp_path / "b.safetensors", "pinxit", encoders)
+
+
+def test_a_text_encoder_alone_gives_the_null_states(encoders: SourceConfig, tmp_path: Path) -> None:
+    tensors = original(network(ALPHA))
+    del tensors[NULL]
+    file = save_pth(tensors, tmp_path / "a.pth")
+    to(file, tmp_path / "b.pth", "pixart", SourceConfig(heads=2, text=encoders.text, length=7))
+    assert read_tensors(tmp_path / "b.pth")[NULL].shape == (7, 24)
+    with pytest.raises(ConfigError, match="its states are 24 wide"):
+        bad = save_pth(original(network(ALPHA.model_copy(update={"caption_width": 20}))), tmp_path / "c.pth")
+        to(bad, tmp_path / "d.pth", "pixart", SourceConfig(heads=2, text=encoders.text))
+
+
+def test_more_tokens_than_null_states_are_refused(encoders: SourceConfig, tmp_path: Path) -> None:
+    file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
+    with pytest.raises(ConfigError, match=r"length = 17: the weights have null states for 16 tokens; say at most 16"):
+        to(file, tmp_path / "b.safetensors", "pinxit", encoders.model_copy(update={"length": 17}))
+
+
+@pytest.mark.parametrize("form", ["pinxit", "diffusers", "pixart"])
+def test_other_encoders_than_the_cards_are_refused_in_every_form(
+    form: str, encoders: SourceConfig, tmp_path: Path
+) -> None:
+    to(save_pth(original(network(ALPHA)), tmp_path / "a.pth"), tmp_path / "b.safetensors", "pinxit", encoders)
+    assert encoders.text is not None
+    shutil.copytree(encoders.text, tmp_path / "other")
+    weights = load_file(tmp_path / "other" / "model.safetensors")
+    save_file({k: 2 * v for k, v in weights.items()}, tmp_path / "other" / "model.safetensors", {"format": "pt"})
+    target = tmp_path / ("c" if form == "diffusers" else "c.safetensors")
+    with pytest.raises(CheckpointError, match="trained with the text encoder"):
+        to(tmp_path / "b.safetensors", target, form, SourceConfig(text=str(tmp_path / "other")))
+    assert not target.exists()
+
+
+def test_encoders_that_have_moved_are_bound_anew(encoders: SourceConfig, tmp_path: Path) -> None:
+    to(save_pth(original(network(ALPHA)), tmp_path / "a.pth"), tmp_path / "b.safetensors", "pinxit", encoders)
+    for name, place in (("vae", encoders.autoencoder), ("t5", encoders.text)):
+        assert place is not None
+        shutil.copytree(place, tmp_path / name)
+    moved = SourceConfig(autoencoder=str(tmp_path / "vae"), text=str(tmp_path / "t5"))
+    to(tmp_path / "b.safetensors", tmp_path / "c.safetensors", "pinxit", moved)
+    before, after = (read_card(tmp_path / f"{name}.safetensors") for name in "bc")
+    assert after == before.model_copy(update={"encoders": after.encoders})
+    assert after.encoders.text == before.encoders.text.model_copy(update={"folder": str(tmp_path / "t5")})
+    assert after.encoders.autoencoder.folder == str(tmp_path / "vae")  # type: ignore[union-attr]
+
+
+def test_the_weights_themselves_or_their_average_are_converted(tmp_path: Path) -> None:
+    trained, average = (original(network(ALPHA, seed)) for seed in range(2))
+    file = save_pth(trained, tmp_path / "a.pth", state_dict_ema=average)
+    for name, plain, expected in (("b", False, average), ("c", True, trained)):
+        to(file, tmp_path / f"{name}.pth", "pixart", SourceConfig(heads=2, plain=plain))
+        assert_same(read_tensors(tmp_path / f"{name}.pth"), expected)
+
+
+def test_what_it_is_is_said_and_written_in_the_card(encoders: SourceConfig, tmp_path: Path) -> None:
+    file = save_pth(original(network(SIGMA), 300), tmp_path / "a.pth")
+    said = to(file, tmp_path / "b.safetensors", "pinxit", encoders)
+    assert "PixArt-Σ, 2 blocks of width 24 with 2 heads, captions of 300 tokens" in said[0]
+    card = read_card(tmp_path / "b.safetensors")
+    assert (card.name, card.data, card.text.length) == ("a", "PixArt-Σ", 300)
+    assert [licence.name for licence in card.licences] == ["weights a.pth"]
+
+
+def test_a_file_of_comfyui_is_read(tmp_path: Path) -> None:
+    published = original(network(ALPHA))
+    extra = {"vae.decoder.conv_in.weight": torch.ones(1)}
+    save_file({f"model.diffusion_model.{k}": v for k, v in published.items()} | extra, tmp_path / "a.safetensors")
+    to(tmp_path / "a.safetensors", tmp_path / "b.pth", "pixart", SourceConfig(heads=2))
+    assert_same(read_tensors(tmp_path / "b.pth"), published)
+
+
+@pytest.mark.parametrize("layout", [dit_original, dit_diffusers])
+def test_a_class_conditional_dit_becomes_a_model_that_reads_captions(
+    layout: Any, encoders: SourceConfig, tmp_path: Path
+) -> None:
+    tensors = layout(make_dit())
+    settings = encoders.model_copy(update={"caption_width": 24, "conditions": True, "length": 20})
+    if layout is dit_original:
+        torch.save(tensors, source := tmp_path / "dit.pt")
+    else:
+        source = tmp_path / "dit"
+        source.mkdir()
+        told = {"norm_type": "ada_norm_zero", "num_attention_heads": 2, "sample_size": 8}
+        (source / "config.json").write_text(json.dumps(told))
+        save_file({k: v.clone() for k, v in tensors.items()}, source / "diffusion_pytorch_model.safetensors")
+    said = to(source, tmp_path / "b.safetensors", "pinxit", settings)
+    assert "a class-conditional DiT, re-parameterised" in said[0]
+    card = read_card(tmp_path / "b.safetensors")
+    assert (card.network, card.text.length, card.null) == (TOLD.model_copy(update={"position_scale": 1.0}), 20, "empty")
+
+
+def test_a_network_without_a_variance_is_refused(tmp_path: Path) -> None:
+    file = save_pth(original(network(ALPHA.model_copy(update={"outputs": 1}))), tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match="it gives 1 times its channels"):
+        to(file, tmp_path / "b.pth", "pixart", SourceConfig(heads=2))
+
+
+def test_a_conversion_that_fails_leaves_nothing(encoders: SourceConfig, tmp_path: Path) -> None:
+    to(save_pth(original(network(SQUEEZED)), tmp_path / "a.pth"), tmp_path / "b.safetensors", "pinxit", encoders)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(CheckpointError, match="no compressed keys and values"):
+        to(tmp_path / "b.safetensors", tmp_path / "c", "diffusers", SourceConfig())
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_weights_are_known_by_all_their_files(tmp_path: Path) -> None:
+    file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
+    for name in ("b", "c"):
+        to(file, tmp_path / name, "diffusers", SourceConfig(heads=2))
+    to(save_pth(original(network(ALPHA, 1)), tmp_path / "d.pth"), tmp_path / "d", "diffusers", SourceConfig(heads=2))
+    first, same, other = (hash_weights(tmp_path / name) for name in "bcd")
+    assert first == same != other
+    assert len(hash_weights(file)) == 64 and hash_weights(file) != first
 
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
@@ -160,6 +280,8 @@ def test_the_original_layout_is_a_file_of_known_suffix(tmp_path: Path) -> None:
     file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
     with pytest.raises(ConfigError, match=r"end it in \.safetensors or \.pth"):
         to(file, tmp_path / "b", "pixart", SourceConfig(heads=2))
+    with pytest.raises(ConfigError, match=r"pinxit is one file; end it in \.safetensors"):
+        to(file, tmp_path / "b", "pinxit", SourceConfig(heads=2))
 
 
 def test_a_shipped_flow_model_can_be_exported_with_a_warning(tmp_path: Path) -> None:
@@ -175,7 +297,7 @@ def test_a_shipped_flow_model_can_be_exported_with_a_warning(tmp_path: Path) -> 
     ("name", "look"),
     [
         ("diffusion_pytorch_model.safetensors", "stand in a config.json beside it"),
-        ("config.json", "more than tensors|torch cannot read it"),
+        ("config.json", "it is no file that torch saved"),
     ],
 )
 def test_a_single_file_of_a_folder_names_the_folder(name: str, look: str, tmp_path: Path) -> None:

@@ -6,12 +6,22 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
+from pinxit.diffusion.config import IDDPMConfig
 from pinxit.errors import CheckpointError
-from pinxit.interop.diffusers import read_diffusers, read_encoders, read_process, write_network
+from pinxit.interop.diffusers import (
+    read_diffusers,
+    read_encoders,
+    read_null,
+    read_process,
+    write_network,
+    write_null,
+)  # fmt: skip
 from pinxit.interop.weights import Weights, read_tensors
-from pinxit.models.config import TransformerConfig
+from pinxit.models.config import NullKind, TransformerConfig
+from pinxit.models.null import NullCondition
 from pinxit.models.transformer import Transformer
 from tests.interop.case import ALPHA, SIGMA, SQUEEZED, TOLD, assert_same, network
 from tests.models.oracle import assert_near, normal
@@ -111,6 +121,58 @@ def test_a_shard_that_is_not_there_is_named(tmp_path: Path) -> None:
     lost.unlink()
     with pytest.raises(CheckpointError, match=lost.name):
         read_tensors(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("[]", "it is no JSON object"), ("{", "it is not JSON"), ('{"sample_size": null}', "sample_size"),
+        ('{"patch_size": 0}', "patch_size"), ('{"attention_head_dim": [5, 10]}', "attention_head_dim"),
+        ('{"in_channels": 4, "out_channels": 2}', "outputs"),
+    ],
+)  # fmt: skip
+def test_sizes_that_no_network_has_are_refused(told: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(told)
+    with pytest.raises(CheckpointError, match=said):
+        read_diffusers(tmp_path)
+
+
+def test_half_precision_under_its_own_name_is_found(tmp_path: Path) -> None:
+    theirs().save_pretrained(tmp_path, variant="fp16")  # type: ignore[operator]
+    assert read_diffusers(tmp_path).config == ALPHA
+
+
+@pytest.mark.parametrize("index", ["{}", '{"weight_map": {}}'])
+def test_an_index_that_names_nothing_is_passed_over(index: str, tmp_path: Path) -> None:
+    theirs().save_pretrained(tmp_path)  # type: ignore[operator]
+    (tmp_path / "diffusion_pytorch_model.safetensors.index.json").write_text(index)
+    assert read_diffusers(tmp_path).config == ALPHA
+
+
+def test_the_scheduler_tells_the_noise(tmp_path: Path) -> None:
+    from diffusers import DPMSolverMultistepScheduler
+
+    assert read_process(tmp_path) == IDDPMConfig()
+    DPMSolverMultistepScheduler(num_train_timesteps=500, beta_start=2e-4, beta_end=0.01).save_pretrained(
+        tmp_path / "scheduler"
+    )
+    assert read_process(tmp_path) == IDDPMConfig(steps=500, beta_first=2e-4, beta_last=0.01)
+
+
+def test_null_states_beside_a_folder_without_their_key_are_refused(tmp_path: Path) -> None:
+    save_file({"other": torch.ones(1)}, tmp_path / "null.safetensors")
+    with pytest.raises(CheckpointError, match="it holds no negative_prompt_embeds"):
+        read_null(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["fixed", "learned"])
+def test_null_states_come_back_from_beside_a_folder(kind: NullKind, tmp_path: Path) -> None:
+    null = NullCondition(kind, normal(0, 5, 24))
+    write_null(null, tmp_path, 9)
+    for place in (tmp_path, tmp_path / "transformer"):
+        found = read_null(place)
+        assert found is not None and found.kind == kind
+        assert torch.equal(found.states, null.states)
 
 
 def test_a_pipeline_of_something_else_and_other_noise_are_refused(tmp_path: Path) -> None:

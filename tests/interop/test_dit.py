@@ -57,6 +57,18 @@ def test_at_its_time_the_network_is_the_dit_without_class(layout: object) -> Non
     assert_near(found, expected, 1e-5)
 
 
+def test_what_it_is_told_of_sizes_changes_nothing_yet() -> None:
+    told = WANTED.model_copy(update={"conditions": True})
+    plain, other = (read_dit(original(make()), HERE, wanted, heads=2) for wanted in (WANTED, told))
+    assert other.config.conditions
+    networks = [Transformer(plain.config), Transformer(other.config)]
+    for made, weights in zip(networks, (plain, other), strict=True):
+        made.load_state_dict(weights.tensors)
+    given = normal(1, 2, 4, 8, 8).float(), torch.full((2,), 500.0), normal(2, 2, 3, 20).float(), torch.ones(2, 3) > 0
+    size, aspect = torch.tensor([[64.0, 32.0]]).expand(2, -1), torch.tensor([2.0, 2.0])
+    assert_near(networks[1](*given, size, aspect), networks[0](*given), 1e-6)
+
+
 def test_what_is_new_in_it_is_always_the_same() -> None:
     first, second = (read_dit(original(make()), HERE, WANTED, heads=2) for _ in range(2))
     assert all(torch.equal(first.tensors[name], value) for name, value in second.tensors.items())

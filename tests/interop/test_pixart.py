@@ -1,5 +1,7 @@
 """The original layout: sizes and positions are read from the file, and every number comes back as it was."""
 
+import re
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -49,16 +51,20 @@ def test_published_weights_draw_what_the_published_network_draws(name: str, monk
     assert_near(output, stored["output"], 1e-10)
 
 
-@pytest.mark.parametrize(("which", "seed"), [("ema", 1), ("plain", 0)])
-def test_of_a_training_checkpoint_the_average_is_taken_or_the_weights(which: str, seed: int, tmp_path: Path) -> None:
-    plain, average = (original(network(ALPHA, seed)) for seed in range(2))
-    file = save_pth(plain, tmp_path / "model.pth", state_dict_ema=average, optimizer={"step": 3})
-    assert_same(read_tensors(file, which), (plain, average)[seed])  # type: ignore[arg-type]
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("names", [("state_dict", "state_dict_ema"), ("model", "ema")], ids=["PixArt", "DiT"])
+def test_of_a_training_checkpoint_the_average_is_taken_or_the_weights(
+    names: tuple[str, str], plain: bool, tmp_path: Path
+) -> None:
+    trained, average = (original(network(ALPHA, seed)) for seed in range(2))
+    held = dict(zip(names, (trained, average), strict=True))
+    torch.save({**held, "optimizer": {"step": 3}, "args": Namespace(epochs=3)}, tmp_path / "model.pth")
+    assert_same(read_tensors(tmp_path / "model.pth", plain=plain), trained if plain else average)
 
 
 def test_without_an_average_the_weights_are_taken(tmp_path: Path) -> None:
     plain = original(network(ALPHA))
-    assert_same(read_tensors(save_pth(plain, tmp_path / "a.pth"), "ema"), plain)
+    assert_same(read_tensors(save_pth(plain, tmp_path / "a.pth")), plain)
     for name, zipped in (("b.pt", True), ("c.pt", False)):  # the present format, and the one before it
         torch.save(plain, tmp_path / name, _use_new_zipfile_serialization=zipped)
         assert_same(read_tensors(tmp_path / name), plain)
@@ -79,7 +85,9 @@ def test_a_pickle_that_would_run_is_refused(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.pth", b"no archive at all", "torch cannot read it|more than tensors"),
+        ("a.pth", b"no archive at all", "it is no file that torch saved"),
+        ("a.pth", b"version https://git-lfs.github.com/spec/v1\n", "it is a pointer of Git LFS"),
+        ("a.safetensors", b"\n<!DOCTYPE html>", "it is a web page"),
         ("a.safetensors", b"neither this", "no whole safetensors"),
         ("a.pth", None, "there is nothing there"),
     ],
@@ -108,10 +116,15 @@ def without(tensors: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
 )
 def test_without_a_position_table_the_resolution_tells(resolution: int, length: int, base: int, scale: float) -> None:
     published = without(original(network(ALPHA), length), PLACES)
-    with pytest.raises(CheckpointError, match="say it: --resolution"):
+    with pytest.raises(CheckpointError, match="say it: pinxit convert --resolution"):
         infer(published, HERE, heads=2)
-    found = infer(published, HERE, heads=2, resolution=resolution)
-    assert (found.position_base, found.position_scale) == (base, scale)
+    for tensors in (
+        published,
+        without(published, NULL),
+    ):  # Σ is known by its null states, or by the length that is said
+        found = read_pixart(tensors, HERE, heads=2, resolution=resolution, length=length)
+        assert (found.config.position_base, found.config.position_scale) == (base, scale)
+        assert found.made == ("PixArt-Σ" if length == 300 else "PixArt-α")
 
 
 def test_a_strange_position_table_is_refused() -> None:
@@ -120,15 +133,44 @@ def test_a_strange_position_table_is_refused() -> None:
 
 
 def test_heads_have_the_published_width_or_must_be_told() -> None:
-    with pytest.raises(CheckpointError, match="say how many: --heads"):
+    with pytest.raises(CheckpointError, match="say how many: pinxit convert --heads"):
         infer(original(network(ALPHA)), HERE)
     wide = TransformerConfig(depth=1, width=144, heads=2, caption_width=6, position_base=2)
     assert infer(original(network(wide)), HERE) == wide
 
 
 def test_another_kind_of_file_is_named() -> None:
-    with pytest.raises(CheckpointError, match=r"it has no x_embedder\.proj\.weight; it looks like a T5 text encoder"):
+    with pytest.raises(
+        CheckpointError, match=r"it has no x_embedder\.proj\.weight of 4 dimensions; it looks like a T5 text"
+    ):
         infer({"encoder.block.0.layer.0.SelfAttention.q.weight": torch.ones(1)}, HERE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"x_embedder.proj.weight": torch.ones(24, 4)}, "no x_embedder.proj.weight of 4 dimensions"),
+        ({"x_embedder.proj.weight": torch.ones(24, 9, 2, 2)}, "no network has its sizes (outputs"),
+        ({"final_layer.linear.weight": torch.ones(8, 24)}, "no network has its sizes (outputs"),
+    ],
+)
+def test_sizes_that_no_network_has_are_refused(changes: dict[str, Tensor], said: str) -> None:
+    with pytest.raises(CheckpointError, match=re.escape(said)):
+        read_pixart(original(network(ALPHA)) | changes, HERE, heads=2)
+
+
+def test_null_states_may_be_a_batch_of_one_and_places_coarse() -> None:
+    published = original(network(ALPHA))
+    other = published | {NULL: published[NULL][None], PLACES: published[PLACES].to(torch.float8_e4m3fn)}
+    weights = read_pixart(other, HERE, heads=2)
+    assert weights.config == ALPHA
+    assert weights.null is not None and torch.equal(weights.null.states, published[NULL])
+
+
+def test_the_weights_own_null_states_are_written_whole() -> None:
+    weights = read_pixart(original(network(ALPHA)), HERE, heads=2)
+    assert weights.null is not None
+    assert torch.equal(write_pixart(weights, weights.null, 9)[NULL], weights.null.states)
 
 
 def test_an_empty_texts_states_are_read_alike_under_any_caption_length() -> None:

@@ -140,6 +140,8 @@ def test_a_run_goes_on_from_the_learned_null_states_of_a_model_file(tmp_path: Pa
     hold_null(network, null)
     started = begin(recipe(), start=network)
     assert all(torch.equal(states, null.states) for states in states_of(started))
+    hold_null(network, NullCondition("fixed", null.states[:2]))  # of another length than the recipe's captions
+    assert all(len(states) == 2 for states in states_of(begin(recipe("fixed"), start=network)))
 
 
 def test_weights_that_fit_may_start_a_run() -> None:

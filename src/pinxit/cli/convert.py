@@ -24,8 +24,8 @@ class Arguments(SourceConfig):
     Example: pinxit convert PixArt-XL-2-512x512.pth exported --to diffusers
     """
 
-    source: Positional[Path] = Field(description="weights, in any of these forms")
-    dest: Positional[Path] = Field(description="file or folder to write")
+    source: Positional[Annotated[Path, arg(metavar="SOURCE")]] = Field(description="weights, in any of these forms")
+    dest: Positional[Annotated[Path, arg(metavar="DEST")]] = Field(description="file or folder to write")
     to: Annotated[Form, arg(name="to")] = Field(description="pinxit (a file), diffusers (a folder), pixart (a file)")
 
 

@@ -82,6 +82,8 @@ def _table(report: ImportReport) -> Table:
         table.add_row("  the same as an earlier one", f"{report.duplicates:,}")
     if report.classed:
         table.add_row("  with a class", f"{report.classed:,}")
+    if report.strange_labels:
+        table.add_row("  whose label is no whole number, and so no class", f"{report.strange_labels:,}")
     table.add_row("rejected", f"{report.rejected:,}", style="bold")
     for reason, count in report.reasons.items():
         table.add_row(f"  {reason}", f"{count:,}")

@@ -44,10 +44,10 @@ class Arguments(Config):
     solver: Solver | None = Field(None, description="none: the model's own")
     guidance: float | None = Field(None, ge=1, description="1.0 is the prompt alone; none: the model's own")
     size: str | None = Field(
-        None, description="side, or WIDTHxHEIGHT, in pixels; models from 256 pixels draw the nearest that they learned"
+        None, description="side, or WIDTHxHEIGHT, in pixels; models from 256 pixels draw the nearest of their buckets"
     )
-    aspect: str | None = Field(None, description="WIDTH:HEIGHT; the nearest size that the model learned")
-    exact: bool = Field(False, description="draw the very --size, learned or not")
+    aspect: str | None = Field(None, description="WIDTH:HEIGHT; the nearest bucket of the model's resolution")
+    exact: bool = Field(False, description="draw the very --size, bucket or not")
     negative: str = Field("", description="what the pictures should not be")
 
 
@@ -111,12 +111,12 @@ def _wanted(arguments: Arguments) -> "Size | None":
 
 def _size(arguments: Arguments, wanted: "Size | None", pipeline: "Pipeline") -> "Size | None":
     """Height and width to draw; a line says so where they are not those asked for."""
-    from pinxit.generate.size import TABLED, learned_size
+    from pinxit.generate.size import TABLED, bucket_size
 
     resolution, multiple = pipeline.card.resolution, pipeline.multiple
     if wanted is None or (arguments.size and (arguments.exact or resolution < TABLED)):
         return wanted
-    height, width = learned_size(wanted, resolution, multiple)
+    height, width = bucket_size(wanted, resolution, multiple)
     if (height, width) != wanted:
-        say(f"drawn at {width}x{height}, the nearest size that the model learned")
+        say(f"drawn at {width}x{height}, the nearest bucket at {resolution} pixels")
     return height, width

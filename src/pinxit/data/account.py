@@ -13,8 +13,9 @@ from pinxit.data.record import Caption
 class ImportReport(Config):
     """What a RECORDS folder was made of: `found` = `used` + `rejected`.
 
-    `duplicates` of the used pictures have the very bytes of an earlier one, `classed` have a class; `sha256` is of all
-    that was stored.
+    `duplicates` of the used pictures have the very bytes of an earlier one, `classed` have a class, the labels
+    of `strange_labels` are no whole numbers; `class_names` are the folders that became classes; `sha256` is of all that
+    was stored.
     """
 
     source: str
@@ -26,6 +27,8 @@ class ImportReport(Config):
     ignored: dict[str, int]
     duplicates: int
     classed: int = 0
+    strange_labels: int = 0
+    class_names: tuple[str, ...] = ()
     captions: int
     caption_limit: int | None
     captions_over_limit: int
@@ -53,8 +56,11 @@ class Account:
 
     def __init__(self, tokens: TokenLimit | None) -> None:
         self.tokens = tokens
-        self.used = self.duplicates = self.classed = self.captions = self.captions_over = self.tokens_over = 0
+        self.used = self.duplicates = self.classed = self.strange_labels = self.captions = self.captions_over = (
+            self.tokens_over
+        ) = 0
         self.reasons, self.ignored = Counter[str](), Counter[str]()
+        self.class_names = dict[int, str]()
         self._seen, self._digest = set[bytes](), sha256()
 
     def use(self, picture: bytes, captions: tuple[Caption, ...], label: int | None, rest: bytes) -> None:
@@ -93,6 +99,8 @@ class Account:
             ignored=dict(self.ignored.most_common()),
             duplicates=self.duplicates,
             classed=self.classed,
+            strange_labels=self.strange_labels,
+            class_names=tuple(self.class_names[number] for number in sorted(self.class_names)),
             captions=self.captions,
             caption_limit=None if self.tokens is None else self.tokens.most,
             captions_over_limit=self.captions_over,

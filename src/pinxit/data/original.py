@@ -12,6 +12,7 @@ from pinxit.data.picture import PictureRules, Reason, Refusal
 from pinxit.data.record import Caption
 
 CAPTION_COLUMNS = ("text", "caption", "prompt", "captions")
+MOST_CLASSES, NO_CLASS = 1_000_000, -1  # a label that is no class is counted, and its picture has none
 MOST_BYTES = 1 << 30  # a larger picture is refused unread
 
 
@@ -58,10 +59,8 @@ class SourceRules(PictureRules):
 def admit_captions(original: Original, rules: SourceRules) -> tuple[Caption, ...] | Refusal:
     """Each caption once, white space as single blanks; a refusal if there is none or if one is not Unicode."""
     texts = [" ".join(text.split()) for text in original.captions]
-    if rules.class_from_folder and original.label is not None and not any(texts):
-        texts = [_in_words(PurePosixPath(original.key).parent.name)]
     if rules.caption_from_name and not any(texts):
-        texts = [_in_words(original.name)]
+        texts = [in_words(original.name)]
     texts = [text for text in dict.fromkeys(texts) if text]
     if not texts:
         return Refusal(Reason.NO_CAPTION, f"neither a .txt nor any of {', '.join(CAPTION_COLUMNS)} has a text")
@@ -71,7 +70,8 @@ def admit_captions(original: Original, rules: SourceRules) -> tuple[Caption, ...
     return tuple(Caption(text) for text in texts)
 
 
-def _in_words(name: str) -> str:
+def in_words(name: str) -> str:
+    """A file's or folder's name as a caption."""
     return " ".join(name.replace("_", " ").replace("-", " ").split())
 
 
@@ -83,11 +83,15 @@ def captions_of(row: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def label_of(row: Mapping[str, object]) -> int | None:
-    """The class in a row's column `label`, where it is a whole number from 0 on, or its digits."""
+    """The class in a row's column `label`: a whole number, as number or text; `NO_CLASS` for anything else there."""
     value = row.get("label")
-    if isinstance(value, str) and value.strip().isdecimal():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if value is None or value == "":
+        return None
+    try:
+        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
+    except (ValueError, OverflowError):
+        return NO_CLASS
+    return int(number) if number.is_integer() and 0 <= number < MOST_CLASSES else NO_CLASS
 
 
 def parse_object(line: bytes) -> Mapping[str, object] | None:

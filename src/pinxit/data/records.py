@@ -10,14 +10,14 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import overload
 
 from pydantic import TypeAdapter
 
 from pinxit.data.account import Account, ImportReport, TokenLimit
-from pinxit.data.original import Found, Ignored, Original, Rejected, SourceRules, admit_captions, printable
+from pinxit.data.original import NO_CLASS, Found, Ignored, Original, Rejected, SourceRules, admit_captions, printable
 from pinxit.data.picture import PILLOW_LIMIT, PictureRules, Refusal, decode, encode_png
 from pinxit.data.record import Caption, Facts, Record
 from pinxit.data.source import LOOKED_FOR
@@ -142,6 +142,13 @@ class RecordWriter:
         """One more file that is neither picture nor caption."""
         self._account.ignore(ignored)
 
+    def note(self, item: Found, row: Row, *, named: bool) -> None:
+        """What becomes of a picture's label: not understood, or, if folders are classes, the name of a number."""
+        if isinstance(item, Original) and item.label == NO_CLASS:
+            self._account.strange_labels += 1
+        if named and row.label is not None:
+            self._account.class_names[row.label] = PurePosixPath(item.key).parent.name
+
     def finish(self) -> ImportReport:
         """The folder is there, complete; raises DataError if it would be empty."""
         report = self._account.report(self.source, self.rules)
@@ -181,6 +188,7 @@ def import_records(
                 writer.reject(row)
             else:
                 writer.add(row)
+                writer.note(item, row, named=rules.class_from_folder)
         return writer.finish()
 
 
@@ -193,7 +201,8 @@ def admit(original: Original, rules: SourceRules) -> Row | Rejected:
     if isinstance(captions, Refusal):
         return Rejected(original.key, captions.reason, captions.detail)
     height, width, _ = picture.shape
-    return Row(original.key, original.data, (height, width), captions, original.label)
+    label = original.label if original.label != NO_CLASS else None
+    return Row(original.key, original.data, (height, width), captions, label)
 
 
 def write_records(records: Iterable[Record], folder: Path, source: str, *, force: bool = False) -> ImportReport:

@@ -6,8 +6,8 @@ Whatever is met comes out as one of three: an Original (bytes and captions), a R
 - A picture's captions are those of its row in `metadata.jsonl` or `metadata.csv`, else the whole `.txt` beside it.
 - A row's `file_name` starts from the folder of its table and never leaves the folder that is read. Names are compared
   in Unicode's NFC. Rows of one file that follow one another are one picture with several captions.
-- A picture's class is the `label` of its row, a whole number; if asked for, else the number of its folder, in the
-  order of their names.
+- A picture's class is the `label` of its row, a whole number; or, if asked for, the number of its folder, in the order
+  of their names, which then is its caption too where it has none.
 - Hidden files and links to folders are ignored; links to files are followed.
 
 `datasets` would pass over pictures that no row names and stop at a row that names none, so folders are read here.
@@ -31,6 +31,7 @@ from pinxit.data.original import (
     captions_of,
     comparable,
     decode_text,
+    in_words,
     label_of,
     parse_object,
     printable,
@@ -82,11 +83,11 @@ class _Folder:
                 return Rejected(key, Reason.BAD_FILE, "a broken link, or no regular file")
             if file.stat().st_size > MOST_BYTES:
                 return Rejected(key, Reason.TOO_LARGE, f"{file.stat().st_size} bytes")
-            text = self.texts.get(stem_of(name))
+            text, place = self.texts.get(stem_of(name)), _class_of(name)
             if not captions and text is not None:
                 captions = (decode_text((self.root / text).read_bytes()),)
-            if label is None:
-                label = self.classes.get(_class_of(name))
+            if self.classes:
+                label, captions = self.classes.get(place), captions or (in_words(place),)
             return Original(key, file.read_bytes(), captions, PurePosixPath(name).stem, label)
         except OSError as error:
             return Rejected(key, Reason.BAD_FILE, str(error.strerror))
@@ -223,7 +224,8 @@ def _merged(rows: Iterable[_Row | Rejected]) -> Iterator[_Row | Rejected]:
     last: _Row | None = None
     for row in rows:
         if isinstance(row, _Row) and last is not None and row.file == last.file:
-            last = replace(last, captions=last.captions + row.captions)
+            label = last.label if row.label is None else row.label
+            last = replace(last, captions=last.captions + row.captions, label=label)
             continue
         if last is not None:
             yield last

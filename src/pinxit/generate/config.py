@@ -8,6 +8,7 @@ from pinxit.config import Config
 
 Solver = Literal["ddim", "ancestral", "dpm", "sa", "euler"]
 Form = Literal["pinxit", "diffusers", "pixart"]
+Memory = Literal["full", "offload"]
 
 
 class SamplingConfig(Config):
@@ -19,21 +20,16 @@ class SamplingConfig(Config):
     batch: int = Field(25, gt=0, description="pictures drawn at once")
 
 
-Memory = Literal["full", "offload"]
-
-
 class SourceConfig(Config):
     """What the files of other tools do not tell; not asked for where they do."""
 
-    autoencoder: str | None = Field(None, description="folder of the diffusers autoencoder that the weights go with")
+    autoencoder: str | None = Field(None, description="the autoencoder that the weights go with: folder of diffusers")
     text: str | None = Field(None, description="folder of the T5 that the weights go with")
-    which: Literal["ema", "plain"] = Field(
-        "ema", description="of a training checkpoint: averaged weights, or the others"
-    )
+    plain: bool = Field(False, description="of a training checkpoint the weights themselves, not their average")
     heads: int | None = Field(None, gt=0, description="none: of 72 channels each, as published")
     resolution: int | None = Field(None, gt=0, description="in pixels; none: by the position table in the file")
     length: int | None = Field(
-        None, gt=1, description="caption tokens; none: as many as the file's null states, or 120"
+        None, gt=1, description="caption tokens; none: as many as the null states, or as published"
     )
     caption_width: int = Field(4096, gt=0, description="of captions that a class-conditional DiT will learn to read")
     conditions: bool = Field(False, description="that DiT will also be told a picture's size and aspect ratio")

@@ -5,7 +5,7 @@ from pathlib import Path
 from pinxit.errors import CheckpointError
 from pinxit.generate.card import build_network
 from pinxit.generate.config import Memory, SourceConfig
-from pinxit.generate.opened import MODEL, complete, open_source
+from pinxit.generate.opened import MODEL, card_of, open_source
 from pinxit.generate.pipeline import Pipeline
 from pinxit.interop.diffusers import network_folder
 from pinxit.interop.weights import weight_files
@@ -38,11 +38,9 @@ def load_pipeline(
     """
     place = source or SHIPPED
     opened = open_source(place, settings or SourceConfig())
-    card = complete(opened, place.stem)
-    encoders = opened.encoders or card.encoders
-    autoencoder = load_autoencoder(encoders.autoencoder)
-    text = load_text(encoders.text, stream=memory == "offload")
-    given = opened.weights.null
+    card, given = card_of(opened), opened.weights.null
+    autoencoder = load_autoencoder(card.encoders.autoencoder)
+    text = load_text(card.encoders.text, stream=memory == "offload")
     null = NullCondition(given.kind, given.states.float()) if given else NullCondition("empty", text.encode([""])[0])
     network = build_network(opened.weights.config, opened.weights.tensors)
     return Pipeline(network, null, card, autoencoder, text, sha256=hash_weights(place))

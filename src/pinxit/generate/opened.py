@@ -3,104 +3,146 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from pinxit.diffusion.config import IDDPMConfig, ProcessConfig
 from pinxit.errors import CheckpointError, ConfigError
-from pinxit.generate.card import HEADER, Encoders, ModelCard, read_card, read_tensors
+from pinxit.generate.card import HEADER, Encoders, Licence, ModelCard, read_card, read_tensors, refuse_strangers
 from pinxit.generate.config import SourceConfig
 from pinxit.interop.diffusers import (
     ALPHA_LENGTH,
+    is_dit,
     network_folder,
     read_diffusers,
+    read_dit_folder,
     read_encoders,
     read_process,
-    read_told,
 )
 from pinxit.interop.dit import read_dit
-from pinxit.interop.keys import look_of
+from pinxit.interop.keys import PREFIX, look_of
 from pinxit.interop.pixart import read_pixart
-from pinxit.interop.weights import Weights
+from pinxit.interop.weights import Weights, is_safetensors
 from pinxit.interop.weights import read_tensors as read_foreign
-from pinxit.models.config import DiffusersAutoencoderConfig, T5Config, TransformerConfig
-from pinxit.models.identity import identify_autoencoder
+from pinxit.models.config import (
+    AutoencoderConfig,
+    DiffusersAutoencoderConfig,
+    SmallCodecConfig,
+    T5Config,
+    TextConfig,
+    TransformerConfig,
+)
+from pinxit.models.identity import AutoencoderIdentity, TextIdentity, identify_autoencoder
 from pinxit.models.text import identify_text
 
 MODEL = "model.safetensors"  # a run folder's own model file
-FACTOR = 8  # of the autoencoders of PixArt-α and -Σ
+FACTOR = 8  # of the autoencoders of DiT, PixArt-α and -Σ
 
 
 @dataclass(frozen=True)
 class Opened:
-    """Weights, the noise that they were trained with, and, where they are known, their encoders and their card."""
+    """Weights, the noise that they were trained with, and, where they are known, their encoders.
+
+    `card` is there where both encoders are.
+    """
 
     weights: Weights
     process: ProcessConfig
-    encoders: Encoders | None
-    card: ModelCard | None
+    autoencoder: AutoencoderConfig | None = None
+    text: TextConfig | None = None
+    card: ModelCard | None = None
 
     @property
     def length(self) -> int:
-        """Caption tokens that the network reads."""
-        if self.encoders is not None:
-            return self.encoders.text.length
+        """Caption tokens that it reads: as its text encoder gives them, else as its null states say, else α's."""
+        if self.text is not None:
+            return self.text.length
         return ALPHA_LENGTH if self.weights.null is None else len(self.weights.null.states)
 
 
 def open_source(source: Path, settings: SourceConfig) -> Opened:
-    """All that the source tells. Encoders that `settings` names take the place of those that it names."""
+    """All that the source tells. Encoders that `settings` names take the place of those that it names.
+
+    Raises CheckpointError for what cannot be read, and ConfigError for encoders that the weights do not go with.
+    """
     file = source / MODEL if source.is_dir() else source
     if file.is_file() and _is_ours(file):
         card = read_card(file)
         tensors, null = read_tensors(file, card)
         made = Weights(card.network, tensors, null, card.name)
-        return _with_encoders(Opened(made, card.process, card.encoders, card), settings)
-    if source.is_dir():
-        return _with_encoders(_open_folder(source, settings), settings)
-    weights = _open_tensors(read_foreign(source, settings.which), source, settings)
-    return _with_encoders(Opened(weights, IDDPMConfig(), None, None), settings)
+        opened = Opened(made, card.process, card.encoders.autoencoder, card.encoders.text, card)
+    elif source.is_dir():
+        opened = _open_folder(source, settings)
+    else:
+        tensors = read_foreign(source, plain=settings.plain)
+        opened = Opened(_open_tensors(tensors, source, settings), IDDPMConfig())
+    _refuse_other_outputs(opened, source)
+    return _carded(_with_encoders(opened, settings), source)
 
 
-def complete(opened: Opened, name: str) -> ModelCard:
-    """The card that the weights have, or should have; raises ConfigError where the encoders are not known."""
-    if opened.card is not None:
-        return opened.card
-    if opened.encoders is None:
+def card_of(opened: Opened) -> ModelCard:
+    """The card of the weights; raises ConfigError where an encoder is not known."""
+    if opened.card is None:
         problem = "the weights come without their encoders, and a model of pinxit is bound to them"
         raise ConfigError("encoders", None, problem, "say where they are: --autoencoder FOLDER --text FOLDER")
+    return opened.card
+
+
+def _carded(opened: Opened, source: Path) -> Opened:
+    """The same with its card, checked against the encoders that are known."""
+    autoencoder = None if opened.autoencoder is None else identify_autoencoder(opened.autoencoder)
+    text = None if opened.text is None else identify_text(opened.text)
+    _refuse_other_widths(opened, autoencoder, text)
+    if opened.autoencoder is None or opened.text is None or autoencoder is None or text is None:
+        return opened
+    encoders = Encoders(autoencoder=opened.autoencoder, text=opened.text)
+    if opened.card is not None:
+        refuse_strangers(opened.card, autoencoder, text)
+        return replace(opened, card=opened.card.model_copy(update={"encoders": encoders}))
     network, null = opened.weights.config, opened.weights.null
     card = ModelCard(
-        name=name, network=network, process=opened.process, encoders=opened.encoders,
-        autoencoder=identify_autoencoder(opened.encoders.autoencoder), text=identify_text(opened.encoders.text),
-        null="empty" if null is None else null.kind, resolution=network.position_base * network.patch * FACTOR,
-        data=opened.weights.made,
+        name=source.stem, network=network, process=opened.process, encoders=encoders, autoencoder=autoencoder,
+        text=text, null="empty" if null is None else null.kind, data=opened.weights.made,
+        resolution=network.position_base * network.patch * autoencoder.factor,
+        licences=(Licence(name=f"weights {source.name}", spdx="NOASSERTION", note="as they were published"),),
     )  # fmt: skip
-    _check_widths(card)
-    return card
+    return replace(opened, card=card)
 
 
-def _check_widths(card: ModelCard) -> None:
-    for field, value, wanted in (
-        ("autoencoder", card.autoencoder.channels, card.network.channels),
-        ("text", card.text.width, card.network.caption_width),
-    ):
-        if value != wanted:
-            what = "channels" if field == "autoencoder" else "wide"
-            problem = f"it is of {value} {what}, and the network reads {wanted}"
-            raise ConfigError(
-                field, getattr(card.encoders, field).folder, problem, "name the one that it was trained with"
-            )
+def _refuse_other_outputs(opened: Opened, source: Path) -> None:
+    outputs = opened.weights.config.outputs
+    if isinstance(opened.process, IDDPMConfig) and outputs != 2:
+        problem = f"it gives {outputs} times its channels, and PixArt's noise with its variance would be 2"
+        raise CheckpointError(source, problem, "name weights that were trained with iDDPM, or a model of pinxit")
+
+
+def _refuse_other_widths(opened: Opened, autoencoder: AutoencoderIdentity | None, text: TextIdentity | None) -> None:
+    network, null = opened.weights.config, opened.weights.null
+    remedy = "name the one that it was trained with"
+    if autoencoder is not None and autoencoder.channels != network.channels:
+        problem = f"its latents have {autoencoder.channels} channels, and the network reads {network.channels}"
+        raise ConfigError("autoencoder", _name(opened.autoencoder), problem, remedy)
+    if text is None:
+        return
+    if text.width != network.caption_width:
+        problem = f"its states are {text.width} wide, and the network reads {network.caption_width}"
+        raise ConfigError("text", _name(opened.text), problem, remedy)
+    if null is not None and null.kind == "fixed" and text.length > len(null.states):
+        problem = f"the weights have null states for {len(null.states)} tokens"
+        raise ConfigError("length", text.length, problem, f"say at most {len(null.states)}")
+
+
+def _name(encoder: AutoencoderConfig | TextConfig | None) -> str:
+    """Where an encoder lies, or its kind if it comes with pinxit."""
+    assert encoder is not None
+    return encoder.folder if isinstance(encoder, DiffusersAutoencoderConfig | T5Config) else encoder.kind
 
 
 def _is_ours(file: Path) -> bool:
-    if file.suffix != ".safetensors":
+    if not is_safetensors(file):
         return False
-    try:
-        with safe_open(file, framework="np") as opened:
-            return HEADER in (opened.metadata() or {})
-    except SafetensorError as error:
-        raise CheckpointError(file, f"it is no whole safetensors file ({error})", "fetch it again") from error
+    with safe_open(file, framework="np") as opened:
+        return HEADER in (opened.metadata() or {})
 
 
 def _open_folder(folder: Path, settings: SourceConfig) -> Opened:
@@ -109,45 +151,50 @@ def _open_folder(folder: Path, settings: SourceConfig) -> Opened:
     if not (place / "config.json").is_file():
         problem = f"it holds neither {MODEL} nor a network of diffusers (config.json)"
         raise CheckpointError(folder, problem, "name a finished run, a model file, or a folder of diffusers")
-    told = read_told(place / "config.json")
-    if told.get("norm_type") != "ada_norm_zero" and told.get("_class_name") != "DiTTransformer2DModel":
-        found = read_encoders(folder)
-        encoders = found and Encoders(autoencoder=found[0], text=found[1])
-        return Opened(read_diffusers(folder), read_process(folder), encoders, None)
-    base = told.get("sample_size", 32) // told.get("patch_size", 2)
-    wanted = _wanted(settings, base)
-    heads = told.get("num_attention_heads", 16)
-    return Opened(read_dit(read_foreign(place), place, wanted, heads=heads), IDDPMConfig(), None, None)
+    if is_dit(place):
+        return Opened(read_dit_folder(place, _wanted(settings)), IDDPMConfig())
+    autoencoder, text = read_encoders(folder)
+    return Opened(read_diffusers(folder), read_process(folder), autoencoder, text)
 
 
 def _open_tensors(tensors: dict[str, Tensor], file: Path, settings: SourceConfig) -> Weights:
-    """A single file in an original layout."""
+    """A single file in an original layout; ComfyUI's prefix is dropped."""
+    look = look_of(tensors)
+    if any(key.startswith(PREFIX) for key in tensors):
+        tensors = {key.removeprefix(PREFIX): value for key, value in tensors.items() if key.startswith(PREFIX)}
     if "t_block.1.weight" in tensors:
-        return read_pixart(tensors, file, heads=settings.heads, resolution=settings.resolution)
+        return read_pixart(tensors, file, heads=settings.heads, resolution=settings.resolution, length=settings.length)
     if "blocks.0.adaLN_modulation.1.weight" in tensors:
-        base = (settings.resolution or 256) // (2 * FACTOR)
-        return read_dit(tensors, file, _wanted(settings, base), heads=settings.heads)
-    look, folder = look_of(tensors), file.parent
+        return read_dit(tensors, file, _wanted(settings), heads=settings.heads)
     if "adaln_single.linear.weight" in tensors or "proj_out_1.weight" in tensors:
-        problem, remedy = f"it looks like {look}, whose sizes stand in a config.json beside it", f"name {folder}"
-        raise CheckpointError(file, problem, remedy)
+        problem = f"it looks like {look}, whose sizes stand in a config.json beside it"
+        raise CheckpointError(file, problem, f"name {file.parent}")
     raise CheckpointError(
         file, f"it looks like {look}", "name weights of PixArt-α, PixArt-Σ or a class-conditional DiT"
     )
 
 
-def _wanted(settings: SourceConfig, base: int) -> TransformerConfig:
+def _wanted(settings: SourceConfig) -> TransformerConfig:
     """What a DiT does not tell of the network that it becomes."""
-    return TransformerConfig(caption_width=settings.caption_width, conditions=settings.conditions, position_base=base)
+    return TransformerConfig(
+        caption_width=settings.caption_width, conditions=settings.conditions,
+        position_base=(settings.resolution or 256) // (2 * FACTOR),
+    )  # fmt: skip
 
 
 def _with_encoders(opened: Opened, settings: SourceConfig) -> Opened:
-    """The same with the encoders that are named beside it."""
-    autoencoder, text = opened.encoders and opened.encoders.autoencoder, opened.encoders and opened.encoders.text
+    """The same with the encoders that are named beside it, of the kind that it has, or else PixArt's."""
+    autoencoder, text = opened.autoencoder, opened.text
     if settings.autoencoder:
-        autoencoder = DiffusersAutoencoderConfig(folder=settings.autoencoder)
+        is_small = Path(settings.autoencoder).is_file()
+        autoencoder = (
+            SmallCodecConfig(file=settings.autoencoder)
+            if is_small
+            else DiffusersAutoencoderConfig(folder=settings.autoencoder)
+        )
     if settings.text:
-        text = T5Config(folder=settings.text, length=settings.length or opened.length)
-    if autoencoder is None or text is None:
-        return opened
-    return replace(opened, encoders=Encoders(autoencoder=autoencoder, text=text))
+        known = text if isinstance(text, T5Config) else T5Config(folder="", length=opened.length)
+        text = known.model_copy(update={"folder": settings.text, "tokenizer": None})
+    if settings.length and isinstance(text, T5Config):
+        text = text.model_copy(update={"length": settings.length})
+    return replace(opened, autoencoder=autoencoder, text=text)

@@ -1,9 +1,9 @@
-"""Which size a picture is drawn at: of those that the network learned, the one nearest to what is asked for."""
+"""Which size a picture is drawn at: of the buckets of the network's resolution, the nearest to what is asked for."""
 
 from pinxit.data.bucket import buckets, nearest
 from pinxit.errors import ConfigError
 
-TABLED = 256  # from this resolution on networks learn the buckets of the printed table; smaller ones draw any size
+TABLED = 256  # from this resolution on there is the printed table of buckets; smaller networks draw any size
 
 Size = tuple[int, int]  # height and width in pixels
 
@@ -24,12 +24,10 @@ def parse_aspect(said: str) -> Size:
     return int(sides[1]), int(sides[0])
 
 
-def learned_size(shape: Size, resolution: int, multiple: int) -> Size:
+def bucket_size(shape: Size, resolution: int, multiple: int) -> Size:
     """The bucket of a resolution whose ratio is nearest; ConfigError for shapes longer than any."""
     bucket = nearest(shape, buckets(resolution, multiple))
     if bucket is None:
         height, width = shape
-        raise ConfigError(
-            "size", f"{width}x{height}", "it is longer than 4:1, which no network learned", "say a shorter one"
-        )
+        raise ConfigError("size", f"{width}x{height}", "it is longer than 4:1, as no bucket is", "say a shorter one")
     return bucket.height, bucket.width

@@ -2,25 +2,26 @@
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+import torch
+from pydantic import BaseModel, Field
+from safetensors.torch import load_file, save_file
+from torch.nn import functional as F
 
 from pinxit.diffusion.config import IDDPMConfig
 from pinxit.errors import CheckpointError
+from pinxit.interop.dit import read_dit
 from pinxit.interop.keys import Table, to_ours, to_theirs
-from pinxit.interop.weights import Weights, read_tensors, shapes_of
-from pinxit.models.config import DiffusersAutoencoderConfig, NullKind, T5Config, TransformerConfig
+from pinxit.interop.weights import Weights, read_tensors, read_told, shapes_of, sizes_of
+from pinxit.models.config import DiffusersAutoencoderConfig, T5Config, TransformerConfig
 from pinxit.models.null import NullCondition
 
 ALPHA_LENGTH = 120  # caption tokens that diffusers' α pipeline reads; Σ's reads 300
 CONDITIONED = 128  # latent side at which that pipeline tells the network sizes, and at no other
 PIPELINES = {"PixArtAlphaPipeline": ALPHA_LENGTH, "PixArtSigmaPipeline": 300}
 NULL_FILE = "null.safetensors"
+LENGTH = "_caption_length"  # in a pipeline's index: how many tokens it was trained on; diffusers lets it be
 
 TABLE: Table = {
     "patch.projection": ("pos_embed.proj",),
@@ -46,20 +47,43 @@ TABLE: Table = {
 }
 
 
+class NetworkConfig(BaseModel):
+    """What a folder's config.json says of the network; what it leaves out is as diffusers has it."""
+
+    num_layers: int = Field(28, gt=0)
+    num_attention_heads: int = Field(16, gt=0)
+    attention_head_dim: int = Field(72, gt=0)
+    in_channels: int = Field(4, gt=0)
+    out_channels: int | None = Field(None, gt=0)
+    sample_size: int = Field(CONDITIONED, gt=0)
+    patch_size: int = Field(2, gt=0)
+    caption_channels: int | None = Field(None, gt=0)
+    norm_type: str = "ada_norm_single"
+    use_additional_conditions: bool | None = None
+    interpolation_scale: float | None = Field(None, gt=0)
+
+    @property
+    def base(self) -> int:
+        """Tokens on the nominal square's side."""
+        return self.sample_size // self.patch_size
+
+
 def network_folder(folder: Path) -> Path:
     """Where the network lies: in `transformer` of a pipeline's folder, or in the folder itself."""
     return folder / "transformer" if (folder / "model_index.json").is_file() else folder
 
 
-def read_told(file: Path) -> dict[str, Any]:
-    """A JSON file of diffusers; CheckpointError where it is absent or none."""
-    if not file.is_file():
-        raise CheckpointError(file, "there is no such file", "name a folder of diffusers")
-    try:
-        told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(file, f"it is not JSON ({error})", "fetch it again") from error
-    return told
+def is_dit(place: Path) -> bool:
+    """Whether a network's folder holds a class-conditional DiT."""
+    told = read_told(place / "config.json")
+    return told.get("norm_type") == "ada_norm_zero" or told.get("_class_name") == "DiTTransformer2DModel"
+
+
+def read_dit_folder(place: Path, wanted: TransformerConfig) -> Weights:
+    """The text transformer that a class-conditional DiT becomes: see `read_dit`."""
+    told = _told(place)
+    wanted = wanted.model_copy(update={"position_base": told.base})
+    return read_dit(read_tensors(place), place, wanted, heads=told.num_attention_heads)
 
 
 def read_diffusers(folder: Path) -> Weights:
@@ -67,22 +91,26 @@ def read_diffusers(folder: Path) -> Weights:
     pinxit wrote beside it.
     """
     place = network_folder(folder)
-    told, tensors = read_told(place / "config.json"), read_tensors(place)
-    config = _config(told, place)
-    return Weights(config, to_ours(tensors, TABLE, shapes_of(config), place), read_null(folder), "PixArt of diffusers")
+    with sizes_of(place):
+        config = _config(_told(place), place)
+    tensors = to_ours(read_tensors(place), TABLE, shapes_of(config), place)
+    return Weights(config, tensors, read_null(folder), "PixArt of diffusers")
 
 
-def read_encoders(folder: Path) -> tuple[DiffusersAutoencoderConfig, T5Config] | None:
-    """Where a pipeline's folder holds its encoders; None for a network alone."""
+def read_encoders(folder: Path) -> tuple[DiffusersAutoencoderConfig | None, T5Config | None]:
+    """Where a pipeline's folder holds its encoders; None for those that are not there."""
     if not (folder / "model_index.json").is_file():
-        return None
-    kind = read_told(folder / "model_index.json").get("_class_name")
+        return None, None
+    told = read_told(folder / "model_index.json")
+    kind = told.get("_class_name")
     if kind not in PIPELINES:
         raise CheckpointError(folder, f"its pipeline is {kind}", f"name a folder of {' or '.join(PIPELINES)}")
-    text = T5Config(
-        folder=str(folder / "text_encoder"), tokenizer=str(folder / "tokenizer"), length=PIPELINES[str(kind)]
+    vae, text, words = (folder / name for name in ("vae", "text_encoder", "tokenizer"))
+    length = told.get(LENGTH, PIPELINES[kind])
+    return (
+        DiffusersAutoencoderConfig(folder=str(vae)) if vae.is_dir() else None,
+        T5Config(folder=str(text), tokenizer=str(words), length=length) if text.is_dir() else None,
     )
-    return DiffusersAutoencoderConfig(folder=str(folder / "vae")), text
 
 
 def read_process(folder: Path) -> IDDPMConfig:
@@ -102,25 +130,29 @@ def read_process(folder: Path) -> IDDPMConfig:
     )
 
 
-def _config(told: Mapping[str, Any], place: Path) -> TransformerConfig:
-    """The network's sizes; what the file leaves out is as diffusers has it."""
-    norm = told.get("norm_type", "ada_norm_single")
-    if norm != "ada_norm_single":
-        raise CheckpointError(place, f"its norm is {norm!r}, which is not PixArt's", "name a folder of PixArt")
-    side, patch = told.get("sample_size", CONDITIONED), told.get("patch_size", 2)
-    channels, heads = told.get("in_channels", 4), told.get("num_attention_heads", 16)
-    conditions, scale = told.get("use_additional_conditions"), told.get("interpolation_scale")
+def _told(place: Path) -> NetworkConfig:
+    with sizes_of(place):
+        return NetworkConfig.model_validate(read_told(place / "config.json"))
+
+
+def _config(told: NetworkConfig, place: Path) -> TransformerConfig:
+    """The network's sizes."""
+    if told.norm_type != "ada_norm_single":
+        raise CheckpointError(
+            place, f"its norm is {told.norm_type!r}, which is not PixArt's", "name a folder of PixArt"
+        )
+    is_told, scale = told.use_additional_conditions, told.interpolation_scale
     return TransformerConfig(
-        depth=told.get("num_layers", 28),
-        width=heads * told.get("attention_head_dim", 72),
-        heads=heads,
-        patch=patch,
-        channels=channels,
-        outputs=(told.get("out_channels") or channels) // channels,
-        caption_width=told.get("caption_channels") or 4096,
-        conditions=side == CONDITIONED if conditions is None else conditions,
-        position_base=side // patch,
-        position_scale=max(side // 64, 1) if scale is None else scale,
+        depth=told.num_layers,
+        width=told.num_attention_heads * told.attention_head_dim,
+        heads=told.num_attention_heads,
+        patch=told.patch_size,
+        channels=told.in_channels,
+        outputs=(told.out_channels or told.in_channels) // told.in_channels,
+        caption_width=told.caption_channels or 4096,
+        conditions=told.sample_size == CONDITIONED if is_told is None else is_told,
+        position_base=told.base,
+        position_scale=max(told.sample_size // 64, 1) if scale is None else scale,
     )
 
 
@@ -168,27 +200,38 @@ def write_pipeline(
         "_class_name": "PixArtAlphaPipeline" if is_alpha else "PixArtSigmaPipeline", "_diffusers_version": __version__,
         "scheduler": ["diffusers", "DPMSolverMultistepScheduler"], "text_encoder": ["transformers", "T5EncoderModel"],
         "tokenizer": ["transformers", "T5Tokenizer"], "transformer": ["diffusers", "PixArtTransformer2DModel"],
-        "vae": ["diffusers", "AutoencoderKL"],
+        "vae": ["diffusers", "AutoencoderKL"], LENGTH: text.length,
     }  # fmt: skip
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
-def write_null(null: NullCondition, folder: Path) -> Path:
-    """The file in a folder that holds null states which diffusers, who encodes the empty text, does not know."""
-    states: Tensor = null.states[None].contiguous()
+def write_null(null: NullCondition, folder: Path, length: int) -> Path:
+    """The file in a folder that holds null states which diffusers, who encodes the empty text, does not know.
+
+    Fixed states go under the prompt's mask; learned ones have their own, and are padded to the prompt's `length`.
+    """
+    states, held = null.states, {}
+    if null.kind == "learned":
+        held["negative_prompt_attention_mask"] = (torch.arange(length) < len(states)).long()[None]
+        states = F.pad(states, (0, 0, 0, length - len(states)))
     file = folder / NULL_FILE
-    save_file({"negative_prompt_embeds": states}, file, {"kind": null.kind})
+    save_file({"negative_prompt_embeds": states[None].contiguous(), **held}, file)
     return file
 
 
 def read_null(folder: Path) -> NullCondition | None:
-    """The null condition in a folder that pinxit wrote; None where it is the empty text."""
-    file = folder / NULL_FILE
-    if not file.is_file():
+    """The null condition in a folder that pinxit wrote, or in the pipeline's above; None where it is the empty text."""
+    above = folder.parent if folder.name == "transformer" else folder
+    file = next((place / NULL_FILE for place in (folder, above) if (place / NULL_FILE).is_file()), None)
+    if file is None:
         return None
-    with safe_open(file, framework="pt") as opened:
-        kind: NullKind = "learned" if (opened.metadata() or {}).get("kind") == "learned" else "fixed"
-        return NullCondition(kind, opened.get_tensor("negative_prompt_embeds")[0])
+    held = load_file(file)
+    if "negative_prompt_embeds" not in held:
+        raise CheckpointError(file, "it holds no negative_prompt_embeds", "delete it, or write the folder again")
+    states, mask = held["negative_prompt_embeds"][0], held.get("negative_prompt_attention_mask")
+    if mask is None:
+        return NullCondition("fixed", states)
+    return NullCondition("learned", states[mask[0].bool()])
 
 
 def _weights(_: str, names: list[str]) -> set[str]:

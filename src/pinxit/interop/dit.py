@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,9 +10,10 @@ from torch import Tensor
 from pinxit.errors import CheckpointError
 from pinxit.interop.keys import Table, look_of, to_ours
 from pinxit.interop.pixart import PLACES, count_heads, match_places
-from pinxit.interop.weights import Weights
+from pinxit.interop.weights import Weights, count_blocks, sizes_of
 from pinxit.models.config import TransformerConfig
 from pinxit.models.dit import DiT, reparameterize
+from pinxit.models.layer import silence
 from pinxit.models.transformer import Transformer
 from pinxit.rng import seed_at
 
@@ -30,12 +30,12 @@ ORIGINAL: Table = {
     "final.modulation.linear": ("final_layer.adaLN_modulation.1",),
     "final.linear": ("final_layer.linear",),
 }
-EMBEDDER = "transformer_blocks.{}.norm1.emb"  # diffusers has one of time and class in every block, all the same
+EMBEDDER = "transformer_blocks.0.norm1.emb"  # diffusers has one of time and class in every block, all the same
 DIFFUSERS: Table = {
     "patch.projection": ("pos_embed.proj",),
-    "time.first": ("transformer_blocks.0.norm1.emb.timestep_embedder.linear_1",),
-    "time.second": ("transformer_blocks.0.norm1.emb.timestep_embedder.linear_2",),
-    "label": ("transformer_blocks.0.norm1.emb.class_embedder.embedding_table",),
+    "time.first": (f"{EMBEDDER}.timestep_embedder.linear_1",),
+    "time.second": (f"{EMBEDDER}.timestep_embedder.linear_2",),
+    "label": (f"{EMBEDDER}.class_embedder.embedding_table",),
     "blocks.{}.modulation.linear": ("transformer_blocks.{}.norm1.linear",),
     "blocks.{}.attention.qkv": tuple(f"transformer_blocks.{{}}.attn1.to_{part}" for part in "qkv"),
     "blocks.{}.attention.out": ("transformer_blocks.{}.attn1.to_out.0",),
@@ -47,27 +47,25 @@ DIFFUSERS: Table = {
 
 
 def read_dit(
-    tensors: Mapping[str, Tensor],
-    place: Path,
-    wanted: TransformerConfig,
-    *,
-    heads: int | None = None,
-    without: Literal["zero", "null"] = "zero",
+    tensors: Mapping[str, Tensor], place: Path, wanted: TransformerConfig, *, heads: int | None = None
 ) -> Weights:
-    """A text transformer that equals the DiT without class at t = 500, whatever the caption.
+    """A text transformer that equals the DiT without class, its embedding zero, at t = 500, whatever caption and size.
 
-    `wanted` says what a DiT does not tell: the caption's width, whether sizes are told, and, for diffusers' layout, the
-    position table. What reads captions is new, from seed 0.
+    `wanted` says what a DiT does not tell: the caption's width, whether sizes are told, and, where the file holds no
+    table, the positions. What reads captions and sizes is new, from seed 0.
     """
-    is_original = PLACES in tensors or "x_embedder.proj.weight" in tensors
+    is_original = "x_embedder.proj.weight" in tensors
     table = ORIGINAL if is_original else DIFFUSERS
     idle = (PLACES,) if is_original else _copies(tensors, place)
-    config, classes = _infer(tensors, place, table, wanted, heads)
+    with sizes_of(place):
+        config, classes = _infer(tensors, place, table, wanted, heads)
     with torch.device("meta"):
         shapes = {name: tuple(value.shape) for name, value in DiT(config, classes).state_dict().items()}
     dit, network = DiT(config, classes), _fresh(config)
     dit.load_state_dict({name: v.float() for name, v in to_ours(tensors, table, shapes, place, idle).items()})
-    reparameterize(dit, network, without=without)
+    reparameterize(dit, network)
+    if config.conditions:
+        silence(network.size.second, network.aspect.second)
     return Weights(config, network.state_dict(), None, "a class-conditional DiT, re-parameterised")
 
 
@@ -75,21 +73,32 @@ def _infer(
     tensors: Mapping[str, Tensor], place: Path, table: Table, wanted: TransformerConfig, heads: int | None
 ) -> tuple[TransformerConfig, int]:
     """The network's sizes, and the number of classes without the null one."""
-    names = [f"{table[layer][0]}.weight" for layer in ("patch.projection", "label", "final.linear")]
-    first = f"{table['blocks.{}.mlp.first'][0].format(0)}.weight"
-    if lost := [name for name in (*names, first) if name not in tensors]:
+    first = table["blocks.{}.mlp.first"][0].format(0)
+    names = [
+        f"{name}.weight" for name in (*(table[own][0] for own in ("patch.projection", "label", "final.linear")), first)
+    ]
+    if lost := [name for name in names if name not in tensors]:
         problem = f"it has no {lost[0]}; it looks like {look_of(tensors)}"
         raise CheckpointError(place, problem, "name a class-conditional DiT")
-    projection, label, last = (tensors[name] for name in names)
+    projection, label, last, hidden = (tensors[name] for name in names)
     width, channels, patch, _ = projection.shape
-    told: dict[str, object] = {
-        "depth": 1 + max(int(found[1]) for key in tensors if (found := re.search(r"blocks\.(\d+)\.", key))),
-        "width": width, "heads": heads or count_heads(width, place), "patch": patch, "channels": channels,
-        "mlp_ratio": tensors[first].shape[0] / width, "outputs": last.shape[0] // (patch**2 * channels),
-    }  # fmt: skip
+    base, scale = wanted.position_base, wanted.position_scale
     if PLACES in tensors:
-        told["position_base"], told["position_scale"] = match_places(tensors[PLACES][0], place)
-    return TransformerConfig.model_validate(wanted.model_dump() | told), len(label) - 1
+        base, scale = match_places(tensors[PLACES][0], place)
+    config = TransformerConfig(
+        depth=count_blocks(tensors),
+        width=width,
+        heads=heads or count_heads(width, place),
+        patch=patch,
+        mlp_ratio=hidden.shape[0] / width,
+        channels=channels,
+        outputs=last.shape[0] // (patch**2 * channels),
+        caption_width=wanted.caption_width,
+        conditions=wanted.conditions,
+        position_base=base,
+        position_scale=scale,
+    )
+    return config, len(label) - 1
 
 
 def _fresh(config: TransformerConfig) -> Transformer:
@@ -100,12 +109,11 @@ def _fresh(config: TransformerConfig) -> Transformer:
 
 def _copies(tensors: Mapping[str, Tensor], place: Path) -> tuple[str, ...]:
     """The keys of the embedders in all blocks but the first; CheckpointError if they are not the first's copies."""
-    first = EMBEDDER.format(0)
     copies = {}
     for key in tensors:
         found = re.match(r"transformer_blocks\.([1-9]\d*)\.norm1\.emb\.(.*)", key)
         if found:
-            copies[key] = f"{first}.{found[2]}"
+            copies[key] = f"{EMBEDDER}.{found[2]}"
     if others := [key for key, own in copies.items() if own in tensors and not torch.equal(tensors[key], tensors[own])]:
         problem = f"{others[0]} is not the same as in the first block, so the blocks do not share time and class"
         raise CheckpointError(place, problem, "name a DiT as it was published")

@@ -14,6 +14,8 @@ Table = Mapping[str, tuple[str, ...]]
 
 Shape = tuple[int, ...]
 
+PREFIX = "model.diffusion_model."  # of the network in the files that ComfyUI saves whole
+
 LOOKS = {  # a key, and what a file that holds it looks like
     "shared.linear.weight": "a model of pinxit",
     "t_block.1.weight": "PixArt in the original layout",
@@ -34,7 +36,7 @@ def look_of(keys: Collection[str]) -> str:
     """What kind of file the keys look like, in words."""
     if any("lora" in key.lower() for key in keys):
         return "an adapter (LoRA), no whole network"
-    bare = {key.removeprefix("model.diffusion_model.") for key in keys}
+    bare = {key.removeprefix(PREFIX) for key in keys}
     return next((look for key, look in LOOKS.items() if key in bare), "nothing that pinxit knows")
 
 

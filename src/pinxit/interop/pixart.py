@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pinxit.errors import CheckpointError
 from pinxit.interop.keys import Table, look_of, to_ours, to_theirs
-from pinxit.interop.weights import Weights, shapes_of
+from pinxit.interop.weights import Weights, count_blocks, shapes_of, sizes_of
 from pinxit.models.config import CompressionConfig, TransformerConfig
 from pinxit.models.layer import position_table
 from pinxit.models.null import NullCondition
@@ -47,23 +47,30 @@ TABLE: Table = {
 
 
 def read_pixart(
-    tensors: Mapping[str, Tensor], place: Path, *, heads: int | None = None, resolution: int | None = None
+    tensors: Mapping[str, Tensor],
+    place: Path,
+    *,
+    heads: int | None = None,
+    resolution: int | None = None,
+    length: int | None = None,
 ) -> Weights:
-    """The weights of a checkpoint; `heads`, and `resolution` in pixels, where the file does not tell and it is no
-    published size. The null condition is the file's own: fixed states under the caption's mask.
+    """The weights of a checkpoint. What the file does not tell must be said: `heads` that are not of the published
+    width, the `resolution` in pixels without a position table, Σ's `length` of captions without null states.
+
+    The null condition is the file's own: fixed states under the caption's mask.
     """
-    config = infer(tensors, place, heads=heads, resolution=resolution)
+    is_sigma = (_null_of(tensors).shape[0] if NULL in tensors else length) == SIGMA_LENGTH
+    config = infer(tensors, place, heads=heads, resolution=resolution, is_sigma=is_sigma)
     ours = to_ours(tensors, TABLE, shapes_of(config), place, idle=(PLACES, NULL))
-    null = NullCondition("fixed", tensors[NULL]) if NULL in tensors else None
-    return Weights(config, ours, null, "PixArt-Σ" if _is_sigma(tensors) else "PixArt-α")
+    null = NullCondition("fixed", _null_of(tensors)) if NULL in tensors else None
+    return Weights(config, ours, null, "PixArt-Σ" if is_sigma else "PixArt-α")
 
 
 def write_pixart(weights: Weights, null: NullCondition | None, length: int) -> dict[str, Tensor]:
-    """The weights in the original layout, with the position table that it stores and, where they are known, null states
-    of `length` tokens.
+    """The weights in the original layout, with the position table that it stores and null states, if they are known.
 
-    The original gives the null condition as many tokens as the caption has; an empty text's states are repeated, so
-    that it reads the same of one token as of many.
+    The original gives the null condition as many tokens as the caption has. The weights' own states are written as they
+    are; those of an empty text, one token where it is a T5's, are repeated to `length`: any number is read alike.
     """
     config = weights.config
     if config.modulation != "single":
@@ -72,72 +79,84 @@ def write_pixart(weights: Weights, null: NullCondition | None, length: int) -> d
     places = position_table(side, side, config.width, config.position_base, config.position_scale)
     first = next(iter(weights.tensors.values()))
     written = {PLACES: places[None].to(first.dtype), **to_theirs(weights.tensors, TABLE)}
-    if null is not None:
-        states = null.states.repeat(-(-length // len(null.states)), 1)[:length]
-        written[NULL] = states.to(first.dtype) if null.kind == "empty" else states
+    if null is not None and null.kind == "empty":
+        written[NULL] = null.states.repeat(-(-length // len(null.states)), 1)[:length].to(first.dtype)
+    elif null is not None:
+        written[NULL] = null.states.contiguous()
     return written
 
 
 def infer(
-    tensors: Mapping[str, Tensor], place: Path, *, heads: int | None = None, resolution: int | None = None
+    tensors: Mapping[str, Tensor],
+    place: Path,
+    *,
+    heads: int | None = None,
+    resolution: int | None = None,
+    is_sigma: bool = False,
 ) -> TransformerConfig:
     """The network's sizes from its tensors' shapes, and its positions from the table that is stored with them."""
-    try:
-        projection, caption = tensors["x_embedder.proj.weight"], tensors["y_embedder.y_proj.fc1.weight"]
-        hidden, last = tensors["blocks.0.mlp.fc1.weight"], tensors["final_layer.linear.weight"]
-    except KeyError as error:
-        problem = f"it has no {error.args[0]}; it looks like {look_of(tensors)}"
-        raise CheckpointError(place, problem, "name a checkpoint of PixArt") from error
+    wanted = {"x_embedder.proj.weight": 4, "y_embedder.y_proj.fc1.weight": 2, "blocks.0.mlp.fc1.weight": 2,
+              "final_layer.linear.weight": 2}  # fmt: skip
+    for name, rank in wanted.items():
+        if name not in tensors or tensors[name].ndim != rank:
+            problem = f"it has no {name} of {rank} dimensions; it looks like {look_of(tensors)}"
+            raise CheckpointError(place, problem, "name a checkpoint of PixArt")
+    projection, caption, hidden, last = (tensors[name] for name in wanted)
     width, channels, patch, _ = projection.shape
-    base, scale = _positions(tensors, place, resolution, patch)
-    return TransformerConfig(
-        depth=1 + max(int(found[1]) for key in tensors if (found := re.match(r"blocks\.(\d+)\.", key))),
-        width=width,
-        heads=heads or count_heads(width, place),
-        patch=patch,
-        mlp_ratio=hidden.shape[0] / width,
-        channels=channels,
-        outputs=last.shape[0] // (patch**2 * channels),
-        caption_width=caption.shape[1],
-        conditions="ar_embedder.mlp.0.weight" in tensors,
-        position_base=base,
-        position_scale=scale,
-        compression=_compression(tensors),
-    )
+    base, scale = _positions(tensors, place, resolution, patch, is_sigma=is_sigma)
+    with sizes_of(place):
+        return TransformerConfig(
+            depth=count_blocks(tensors),
+            width=width,
+            heads=heads or count_heads(width, place),
+            patch=patch,
+            mlp_ratio=hidden.shape[0] / width,
+            channels=channels,
+            outputs=last.shape[0] // (patch**2 * channels),
+            caption_width=caption.shape[1],
+            conditions="ar_embedder.mlp.0.weight" in tensors,
+            position_base=base,
+            position_scale=scale,
+            compression=_compression(tensors),
+        )
 
 
 def count_heads(width: int, place: Path) -> int:
     """As many heads of the published width as the network is wide."""
     if width % HEAD_WIDTH:
         problem = f"its width {width} is no multiple of {HEAD_WIDTH}, the published heads' width, and it tells no heads"
-        raise CheckpointError(place, problem, "say how many: --heads")
+        raise CheckpointError(place, problem, "say how many: pinxit convert --heads")
     return width // HEAD_WIDTH
 
 
-def _is_sigma(tensors: Mapping[str, Tensor]) -> bool:
-    return NULL in tensors and len(tensors[NULL]) == SIGMA_LENGTH
+def _null_of(tensors: Mapping[str, Tensor]) -> Float[Tensor, "l f"]:
+    """The null states, which some files hold as a batch of one."""
+    return tensors[NULL].reshape(-1, tensors[NULL].shape[-1])
 
 
-def _positions(tensors: Mapping[str, Tensor], place: Path, resolution: int | None, patch: int) -> tuple[int, float]:
+def _positions(
+    tensors: Mapping[str, Tensor], place: Path, resolution: int | None, patch: int, *, is_sigma: bool
+) -> tuple[int, float]:
     """Tokens on the nominal square's side, and the scale of positions."""
     if PLACES in tensors:
-        return match_places(tensors[PLACES][0], place)
+        return match_places(tensors[PLACES].reshape(-1, tensors[PLACES].shape[-1]), place)
     if resolution is None:
-        raise CheckpointError(place, f"it holds no {PLACES}, so its resolution is unknown", "say it: --resolution")
+        problem = f"it holds no {PLACES}, so its resolution is unknown"
+        raise CheckpointError(place, problem, "say it: pinxit convert --resolution, and for Σ --length 300")
     scale = resolution / 512
-    return resolution // (8 * patch), scale if _is_sigma(tensors) else max(1.0, scale)
+    return resolution // (8 * patch), scale if is_sigma else max(1.0, scale)
 
 
 def match_places(stored: Float[Tensor, "n d"], place: Path) -> tuple[int, float]:
-    """The side and the scale whose table is the stored one, to half precision."""
+    """The side and the scale whose table is the stored one, however coarsely stored."""
     side = round(len(stored) ** 0.5)
     if side**2 == len(stored):
         for scale in SCALES:
             table = position_table(side, side, stored.shape[1], side, scale)
-            if torch.allclose(stored.double(), table, rtol=0, atol=2e-3):
+            if torch.allclose(stored.double(), table, rtol=0, atol=0.1):
                 return side, scale
     problem = f"its {PLACES} {list(stored.shape)} is none of the published tables (scales {SCALES})"
-    raise CheckpointError(place, problem, f"drop {PLACES} from the file and say --resolution")
+    raise CheckpointError(place, problem, f"drop {PLACES} from the file and say pinxit convert --resolution")
 
 
 def _compression(tensors: Mapping[str, Tensor]) -> CompressionConfig:

@@ -58,6 +58,13 @@ def hold_null(network: nn.Module, null: NullCondition) -> None:
     network.add_module(HELD, HeldNull(null.kind, null.states))
 
 
+def keep_null(before: nn.Module, after: nn.Module) -> None:
+    """`after` has the null condition that `before` holds, with as many states; where it holds none, nothing changes."""
+    held = dict(before.named_children()).get(HELD)
+    if isinstance(held, HeldNull):
+        after.add_module(HELD, HeldNull(held.kind, held.states))
+
+
 def null_of(network: nn.Module, empty: NullCondition) -> NullCondition:
     """The null condition that `network` holds, else the empty caption's."""
     held = dict(network.named_children()).get(HELD)

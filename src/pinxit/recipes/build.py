@@ -10,7 +10,7 @@ from pinxit.errors import ConfigError
 from pinxit.generate.card import ModelCard
 from pinxit.models.config import TransformerConfig
 from pinxit.models.dit import DiT, reparameterize
-from pinxit.models.null import NullCondition, hold_null
+from pinxit.models.null import NullCondition, hold_null, keep_null
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.recipe import Recipe, StageConfig
 from pinxit.rng import seed_at
@@ -87,8 +87,9 @@ def begin_stage(
         cross_border(before.model, model, recipe)
         cross_border(before.average.model, average, recipe)
     elif start is not None:
-        model.load_state_dict(start.state_dict())
-        average.load_state_dict(start.state_dict())
+        for network in (model, average):
+            keep_null(start, network)
+            network.load_state_dict(start.state_dict())
     seen = before.seen if before else 0
     followed = Average(average, stage.average)
     optimizer = Optimizer(dict(model.named_parameters()), stage.optimizer, stage.images)

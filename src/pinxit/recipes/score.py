@@ -163,15 +163,17 @@ class Artist:
     def _bind(self, asked: Sequence[Asked]) -> Predict:
         """The network bound to what is asked, and to nothing."""
         network = self.end.state.average.model
+        heard = 1 if self.end.recipe.sampling.guidance == 1 else 2
         if isinstance(network, DiT):
             known = [self.labels.get((a.piece.subgroup, a.piece.style), network.classes) for a in asked]
             label = torch.tensor(known)
-            labels = (label, torch.full_like(label, network.classes))
+            labels = (label, torch.full_like(label, network.classes))[:heard]
             return lambda x_t, time: [network(x_t, time, each) for each in labels]
         assert isinstance(network, Transformer)
         captions = self.text.encode([a.prompt for a in asked])
         null = null_of(network, self.end.material.null)
-        readings = [network.read(*stack_captions(each)) for each in (captions, null.instead_of(captions))]
+        told = (captions, null.instead_of(captions))[:heard]
+        readings = [network.read(*stack_captions(each)) for each in told]
         return partial(network.denoise_each, readings=readings)
 
 
