@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pinxit.cli.main import VERBS
+from pinxit.cli.main import GROUPS, VERBS
 from tests.cli.conftest import Answer
 
 Run = Callable[..., Answer]
@@ -32,11 +32,16 @@ def test_help_imports_nothing_heavy(words: list[str], unwanted: tuple[str, ...])
     assert done.stdout.splitlines()[-1] == "heavy: []"
 
 
-@pytest.mark.parametrize("words", [["data"], ["data", "--help"], ["data", "-h"]])
+@pytest.mark.parametrize("words", [["data"], ["data", "--help"], ["data", "-h"], ["plan"]])
 def test_a_group_prints_its_own_contents(pinxit: Run, words: list[str]) -> None:
     answer = pinxit(*words)
     assert answer.status == 0
-    assert {verb for verb in VERBS if f"  pinxit {verb} " in answer.out} == {v for v in VERBS if v.startswith("data ")}
+    named = {verb for verb in VERBS if f"  pinxit {verb} " in answer.out}
+    assert named == {verb for verb in VERBS if verb.startswith(f"{words[0]} ")}
+
+
+def test_every_group_has_its_title() -> None:
+    assert set(GROUPS) == {verb.split()[0] for verb in VERBS if " " in verb}
 
 
 @pytest.mark.parametrize(

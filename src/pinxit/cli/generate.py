@@ -19,11 +19,27 @@ from pinxit.log import Bar
 from pinxit.recipes.tree import SettingsError
 
 if TYPE_CHECKING:
-    from pinxit.generate.pipeline import Pipeline
     from pinxit.generate.size import Size
 
 
-class Arguments(Config):
+class Drawn(Config):
+    """From which weights pictures are drawn, how large and how many."""
+
+    source: Annotated[Path | None, arg(name="from")] = Field(
+        None, alias="from", description="run folder, model file, or weights of PixArt; none: the shipped model"
+    )
+    autoencoder: str | None = Field(None, description="its folder, where the weights do not name it")
+    text: str | None = Field(None, description="the T5's folder, where the weights do not name it")
+    memory: Memory = Field("full", description="offload: a T5's blocks stay on disk and are read one after another")
+    count: int = Field(1, gt=0, description="pictures a prompt")
+    size: str | None = Field(
+        None, description="side, or WIDTHxHEIGHT, in pixels; models from 256 pixels draw the nearest of their buckets"
+    )
+    aspect: str | None = Field(None, description="WIDTH:HEIGHT; the nearest bucket of the model's resolution")
+    exact: bool = Field(False, description="draw the very --size, bucket or not")
+
+
+class Arguments(Drawn):
     """Draws one picture a prompt: `000.png`, `001.png`, ... with prompt, seed and settings inside.
 
     Example: pinxit generate "a Noto owl on a pink background" --seed 3 --count 4 --out drawn
@@ -31,23 +47,11 @@ class Arguments(Config):
 
     words: Positional[tuple[str, ...]] = Field((), description="prompts")
     prompts: Path | None = Field(None, description="a file with one prompt a line, in place of or after the words")
-    source: Annotated[Path | None, arg(name="from")] = Field(
-        None, alias="from", description="run folder, model file, or weights of PixArt; none: the shipped model"
-    )
-    autoencoder: str | None = Field(None, description="its folder, where the weights do not name it")
-    text: str | None = Field(None, description="the T5's folder, where the weights do not name it")
-    memory: Memory = Field("full", description="offload: a T5's blocks stay on disk and are read one after another")
     out: Path = Field(Path("drawn"), description="the folder to write")
     seed: int = Field(0, ge=0, description="of the first picture; the next ones count on")
-    count: int = Field(1, gt=0, description="pictures a prompt")
     steps: int | None = Field(None, gt=0, description="none: the model's own")
     solver: Solver | None = Field(None, description="none: the model's own")
     guidance: float | None = Field(None, ge=1, description="1.0 is the prompt alone; none: the model's own")
-    size: str | None = Field(
-        None, description="side, or WIDTHxHEIGHT, in pixels; models from 256 pixels draw the nearest of their buckets"
-    )
-    aspect: str | None = Field(None, description="WIDTH:HEIGHT; the nearest bucket of the model's resolution")
-    exact: bool = Field(False, description="draw the very --size, bucket or not")
     negative: str = Field("", description="what the pictures should not be")
 
 
@@ -59,7 +63,7 @@ def main(verb: str, words: list[str]) -> None:
 def run(arguments: Arguments) -> None:
     """Draws, and prints where the pictures are."""
     prompts = _prompts(arguments)
-    wanted = _wanted(arguments)
+    wanted = wanted_of(arguments)
     from pinxit.generate.load import load_pipeline
     from pinxit.generate.pipeline import save_png
 
@@ -74,7 +78,8 @@ def run(arguments: Arguments) -> None:
             say(f"too long, and cut before {lost!r}: {prompt}")
     asked = [prompt for prompt in prompts for _ in range(arguments.count)]
     seeds = [arguments.seed + index for index in range(len(asked))]
-    drawings = pipeline.draw(asked, seeds, settings, _size(arguments, wanted, pipeline), arguments.negative)
+    size = size_of(arguments, wanted, pipeline.card.resolution, pipeline.multiple)
+    drawings = pipeline.draw(asked, seeds, settings, size, arguments.negative)
     with Bar("drawing", len(asked)) as bar:
         for index, drawing in enumerate(drawings):
             file = arguments.out / f"{index:03d}.png"
@@ -98,7 +103,7 @@ def _prompts(arguments: Arguments) -> list[str]:
     return prompts
 
 
-def _wanted(arguments: Arguments) -> "Size | None":
+def wanted_of(arguments: Drawn) -> "Size | None":
     """Height and width that were asked for, or the shape."""
     from pinxit.generate.size import parse_aspect, parse_size
 
@@ -109,11 +114,10 @@ def _wanted(arguments: Arguments) -> "Size | None":
     return parse_size(arguments.size) if arguments.size else None
 
 
-def _size(arguments: Arguments, wanted: "Size | None", pipeline: "Pipeline") -> "Size | None":
+def size_of(arguments: Drawn, wanted: "Size | None", resolution: int, multiple: int) -> "Size | None":
     """Height and width to draw; a line says so where they are not those asked for."""
     from pinxit.generate.size import TABLED, bucket_size
 
-    resolution, multiple = pipeline.card.resolution, pipeline.multiple
     if wanted is None or (arguments.size and (arguments.exact or resolution < TABLED)):
         return wanted
     height, width = bucket_size(wanted, resolution, multiple)

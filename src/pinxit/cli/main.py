@@ -17,11 +17,15 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
     "train": ("train", "train a recipe, or go on where a run stopped"),
     "autoencoder": ("autoencoder", "train the small autoencoder, as the one that ships was"),
     "generate": ("generate", "words to pictures"),
+    "plan generate": ("plan_generate", "the memory that drawing will need, before anything is loaded"),
     "convert": ("convert", "PixArt weights between pinxit, diffusers and the original layout"),
     "report": ("report", "write the page of a run again"),
     "cost": ("cost", "seconds, energy and money of a run"),
 }
-GROUPS = {verb.split()[0]: "pictures and captions, from files to what training reads" for verb in VERBS if " " in verb}
+GROUPS = {
+    "data": "pictures and captions, from files to what training reads",
+    "plan": "what a command will need, before it runs",
+}
 HELP = {"-h", "--help", "help"}
 
 

@@ -82,7 +82,7 @@ def identify_small(file: Path) -> AutoencoderIdentity:
 def identify_diffusers(folder: Path) -> AutoencoderIdentity:
     """The identity of a diffusers autoencoder; what its config.json leaves out is as diffusers has it."""
     told = _read_config(folder, "name the folder of a diffusers AutoencoderKL")
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    weights = find_weights(folder)
     if not weights:
         raise CheckpointError(folder, "no weights there", "put the autoencoder's weights there")
     return AutoencoderIdentity(
@@ -93,6 +93,11 @@ def identify_diffusers(folder: Path) -> AutoencoderIdentity:
         scaling=told.get("scaling_factor", 0.18215),
         shift=told.get("shift_factor") or 0.0,
     )
+
+
+def find_weights(folder: Path) -> list[Path]:
+    """The weight files in a folder of diffusers: safetensors before older ones."""
+    return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
 
 
 def identify_t5(config: T5Config) -> TextIdentity:
