@@ -22,8 +22,8 @@ Run = Callable[..., Answer]
 @pytest.fixture
 def records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Imported pictures; small stand-ins for both encoders."""
-    monkeypatch.setattr("pinxit.models.autoencoder.load_autoencoder", lambda config: Codec())
-    monkeypatch.setattr("pinxit.models.text.load_text", lambda config: Words())
+    monkeypatch.setattr("pinxit.models.autoencoder.load_autoencoder", lambda config, device: Codec())
+    monkeypatch.setattr("pinxit.models.text.load_text", lambda config, device: Words())
     folder = tmp_path / "my records"
     import_records(read_source(mixed(tmp_path / "in")), folder, "in", SourceRules(), tokens=None, force=False)
     return folder

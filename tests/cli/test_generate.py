@@ -6,8 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from pinxit.generate.config import SamplingConfig, SourceConfig
+from pinxit.models.device import choose_device
 from tests.cli.conftest import Answer
 
 Run = Callable[..., Answer]
@@ -84,9 +86,21 @@ def test_no_bucket_is_so_long(pinxit: Run, pipeline: Pipeline) -> None:
 def test_weights_and_their_encoders_are_those_named(pinxit: Run, pipeline: Pipeline) -> None:
     words = ["--from", "a.pth", "--autoencoder", "vae", "--text", "t5", "--memory", "offload"]
     assert pinxit("generate", "an owl", *words).status == 0
-    assert pipeline.given == (Path("a.pth"), SourceConfig(autoencoder="vae", text="t5"), "offload")
-    assert pinxit("generate", "an owl").status == 0
-    assert pipeline.given == (None, SourceConfig(), "full")
+    assert pipeline.given == (
+        Path("a.pth"),
+        SourceConfig(autoencoder="vae", text="t5"),
+        "offload",
+        choose_device("auto"),
+    )
+    assert pinxit("generate", "an owl", "--device", "cpu").status == 0
+    assert pipeline.given == (None, SourceConfig(), "full", torch.device("cpu"))
+
+
+def test_a_device_that_is_not_there_is_named_with_those_that_are(pinxit: Run, pipeline: Pipeline) -> None:
+    answer = pinxit("generate", "an owl", "--device", "quantum")
+    assert answer.status == 2
+    assert "quantum" in answer.err
+    assert "this machine has cpu" in answer.err
 
 
 def test_prompts_of_a_file_follow_those_of_the_command(pinxit: Run, pipeline: Pipeline) -> None:

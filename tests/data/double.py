@@ -16,6 +16,7 @@ class Codec:
     """Latents are the picture's means over 8x8 pixels; it fails before it takes more than `most` pictures."""
 
     identity = AutoencoderIdentity(kind="double", sha256="a" * 64, factor=8, channels=3, scaling=1.0, shift=0.0)
+    device = "cpu"
 
     def __init__(self, most: int = 10**9) -> None:
         self.most, self.pictures = most, 0

@@ -97,8 +97,8 @@ def test_a_table_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_reading_a_complete_cache_needs_no_encoder(folder: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from pinxit.data.cache import Cache\n"
-        "from pinxit.data.loader import CacheLoader, plan\n"
-        f"cache = Cache(Path({str(folder)!r})); CacheLoader(cache, plan(cache, 2), 0).step_at(0)\n"
+        "from pinxit.data.loader import CacheLoader, FromDisk, plan\n"
+        f"cache = Cache(Path({str(folder)!r})); CacheLoader(FromDisk(cache, 0), plan(cache, 2), 0).step_at(0)\n"
         "bad = {'diffusers', 'transformers', 'pinxit.models.autoencoder', 'pinxit.data.encode'} & set(sys.modules)\n"
         "sys.exit(', '.join(sorted(bad)))"
     )

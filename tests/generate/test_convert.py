@@ -53,7 +53,7 @@ def drawn_by_diffusers(folder: Path, name: str, length: int, seed: int = 3) -> P
     pipe = getattr(diffusers, name).from_pretrained(folder, low_cpu_mem_usage=False)
     pipe.set_progress_bar_config(disable=True)
     start: dict[str, Any] = {
-        "latents": Draws(seed, (0,)).normal("start", (4, 8, 8)), "height": 64, "width": 64, "output_type": "np",
+        "latents": Draws(0, (seed,)).normal("start", (4, 8, 8)), "height": 64, "width": 64, "output_type": "np",
         "use_resolution_binning": False, "num_inference_steps": 20, "guidance_scale": 4.5,
     }  # fmt: skip
     told: dict[str, Any] = {"prompt": PROMPT, "max_sequence_length": length}

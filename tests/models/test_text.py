@@ -275,7 +275,7 @@ def test_a_streamed_t5_says_the_same_and_holds_one_block_at_most(
 ) -> None:
     made: list[Any] = []
     build = t5._on_disk
-    monkeypatch.setattr(t5, "_on_disk", lambda folder: made.append(build(folder)) or made[0])
+    monkeypatch.setattr(t5, "_on_disk", lambda *where: made.append(build(*where)) or made[0])
     streamed = load_text(T5Config(folder=str(folder), length=16), stream=True)
     assert streamed.identity == tiny.identity
 

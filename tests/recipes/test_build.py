@@ -10,7 +10,7 @@ from torch import Tensor
 from pinxit.data.cache import Cache
 from pinxit.data.config import Fingerprint
 from pinxit.data.encode import encode
-from pinxit.data.loader import CacheLoader, make_batch, plan
+from pinxit.data.loader import CacheLoader, FromDisk, plan
 from pinxit.diffusion.config import IDDPMConfig
 from pinxit.errors import ConfigError
 from pinxit.generate.card import Encoders, ModelCard, read_model, write_model
@@ -46,7 +46,7 @@ def train(recipe: Recipe, state: TrainState, folder: Path) -> TrainState:
     cache = encode([record(i, label=i % 2) for i in range(4)], Codec(), Words(), folder, FINGERPRINT)
     stage = list(recipe.stages.values())[state.stage]
     objective = objective_for(recipe, stage, state.model, NullCondition("empty", cache.null))
-    loader = CacheLoader(cache, plan(cache, stage.batch), 0, started=state.started)
+    loader = CacheLoader(FromDisk(cache, 0), plan(cache, stage.batch), 0, started=state.started)
     fit(Run(state, objective, loader, state.started + stage.images, stage.batch, [follow_average(stage.batch)]))
     loader.close()
     return state
@@ -74,7 +74,7 @@ def test_the_losses_of_dropped_captions_and_no_others_follow_the_learned_states(
     state = train(recipe(), begin(recipe()), tmp_path)
     cache = Cache(tmp_path)
     objective = objective_for(recipe(), recipe().stages["alignment"], state.model, NullCondition("empty", cache.null))
-    batch, position = make_batch(cache, [0, 1, 2, 3], 0, 0), (0, 1, 2, 3)
+    batch, position = FromDisk(cache, 0).batch([0, 1, 2, 3], 0), (0, 1, 2, 3)
     dropped = Draws(0, position).uniform("dropout") < 0.5
     with torch.no_grad():
         before = objective.each(state.model, batch, Draws(0, position))
@@ -88,7 +88,7 @@ def test_the_average_is_probed_with_its_own_null_states(tmp_path: Path) -> None:
     state = train(recipe(), begin(recipe()), tmp_path)
     cache = Cache(tmp_path)
     objective = objective_for(recipe(), recipe().stages["alignment"], state.model, NullCondition("empty", cache.null))
-    batch = make_batch(cache, [0, 1, 2, 3], 0, 0)
+    batch = FromDisk(cache, 0).batch([0, 1, 2, 3], 0)
     with torch.no_grad():
         before = objective.each(state.average.model, batch, Draws(0, batch.position))
         state.model.get_parameter("null.states").mul_(-3)

@@ -39,7 +39,9 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
         for i in range(8)
     ]
     cache = encode(records, codec, text, tmp_path_factory.mktemp("cache"), fingerprint)
-    return Material(cache, plan(cache, 64), (), 0, recipe().stages["alignment"], classes=1, factor=8)
+    return Material(
+        cache, plan(cache, 64), (), 0, recipe().stages["alignment"], classes=1, factor=8, device=torch.device("cpu")
+    )
 
 
 def test_a_network_that_fits_its_data_passes_the_overfit_check(material: Material) -> None:

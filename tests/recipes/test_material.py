@@ -60,9 +60,9 @@ def test_a_whole_run_from_a_complete_cache_builds_no_encoder(
 def test_no_encoder_is_left_once_all_is_encoded(records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alive: list[weakref.ref[Any]] = []
 
-    def watched(load: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def loaded(config: object) -> object:
-            encoder = load(config)
+    def watched(load: Callable[..., Any]) -> Callable[..., Any]:
+        def loaded(*arguments: object, **settings: object) -> object:
+            encoder = load(*arguments, **settings)
             alive.extend((weakref.ref(encoder), weakref.ref(encoder.network)))
             return encoder
 

@@ -30,6 +30,7 @@ class Arguments(Config):
     buckets: bool = Field(False, description="keep aspect ratios, in buckets of the same area")
     patch: int = Field(2, gt=0, description="of the network that will be trained; sides are multiples of it")
     captions_only: bool = Field(False, description="the pictures are encoded, by a former import; captions are new")
+    device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto: a GPU where there is one")
     autoencoder: AutoencoderConfig = SmallCodecConfig()
     text: TextConfig = MiniLMConfig()
 
@@ -46,10 +47,12 @@ def run(arguments: Arguments) -> None:
     from pinxit.data.encode import encode, recaption, recaption_beside
     from pinxit.data.records import read_records
     from pinxit.models.autoencoder import load_autoencoder
+    from pinxit.models.device import choose_device
     from pinxit.models.identity import identify_autoencoder
     from pinxit.models.text import load_text
 
-    records, text = read_records(arguments.records), load_text(arguments.text)
+    records, device = read_records(arguments.records), choose_device(arguments.device)
+    text = load_text(arguments.text, device=device)
     autoencoder = identify_autoencoder(arguments.autoencoder)
     fingerprint = Fingerprint(
         autoencoder=autoencoder, text=text.identity, resolution=arguments.resolution,
@@ -57,7 +60,7 @@ def run(arguments: Arguments) -> None:
     )  # fmt: skip
     out = arguments.out or cache_beside(arguments.records, fingerprint)
     if not arguments.captions_only:
-        encode(records, load_autoencoder(arguments.autoencoder), text, out, fingerprint)
+        encode(records, load_autoencoder(arguments.autoencoder, device), text, out, fingerprint)
     elif arguments.out:
         recaption(records, text, out)
     else:

@@ -53,6 +53,7 @@ class Arguments(Drawn):
     solver: Solver | None = Field(None, description="none: the model's own")
     guidance: float | None = Field(None, ge=1, description="1.0 is the prompt alone; none: the model's own")
     negative: str = Field("", description="what the pictures should not be")
+    device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto: a GPU where there is one")
 
 
 def main(verb: str, words: list[str]) -> None:
@@ -66,9 +67,10 @@ def run(arguments: Arguments) -> None:
     wanted = wanted_of(arguments)
     from pinxit.generate.load import load_pipeline
     from pinxit.generate.pipeline import save_png
+    from pinxit.models.device import choose_device
 
     source = SourceConfig(autoencoder=arguments.autoencoder, text=arguments.text)
-    pipeline = load_pipeline(arguments.source, source, arguments.memory)
+    pipeline = load_pipeline(arguments.source, source, arguments.memory, choose_device(arguments.device))
     changes = {name: getattr(arguments, name) for name in ("steps", "solver", "guidance")}
     settings = SamplingConfig.model_validate(
         pipeline.card.sampling.model_dump() | {name: value for name, value in changes.items() if value is not None}

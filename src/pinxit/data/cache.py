@@ -9,15 +9,16 @@ A cache is complete once `encode.json` stands there.
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from pinxit.data.config import Fingerprint
@@ -138,7 +139,8 @@ class Cache:
         self._said = {key: place for place, key in enumerate(self._wording.column("key").to_pylist())}
         self.shapes: list[tuple[int, int, int]] = [tuple(s) for s in self._latent.column("shape").to_pylist()]
         self.keys: list[str] = self._latent.column("key").to_pylist()
-        self.classes = max(self._latent.column("label").to_pylist(), default=-1) + 1  # 0: no picture has a class
+        self.labels: list[int] = self._latent.column("label").to_pylist()
+        self.classes = max(self.labels, default=-1) + 1  # 0: no picture has a class
 
     def _open(self, table: str) -> Any:
         """The table over all shards, as Arrow: mapped into memory, never copied there."""
@@ -180,6 +182,42 @@ class Cache:
             raise DataError(self.folder, f"the caption {name} has no states", "run: pinxit data encode again")
         return self._tensor(self._caption["states"][place], tuple(self._caption["shape"][place].as_py()))
 
+    @property
+    def size(self) -> int:
+        """Bytes of its numbers."""
+        columns = (self._latent["mean"], self._latent["std"], self._caption["states"])
+        return sum(int(column.nbytes) for column in columns)
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of every picture as it was imported."""
+        return [(height, width) for height, width in self._latent["size"].to_pylist()]
+
+    def latents(self, places: Sequence[int]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
+        """Means and deviations of pictures of one shape, in the cache's precision."""
+        mean, std = (self._numbers(self._latent[name].take(places)) for name in ("mean", "std"))
+        shape = (len(places), *self.shapes[places[0]])
+        return torch.from_numpy(mean.reshape(shape)), torch.from_numpy(std.reshape(shape))
+
+    def states(self) -> tuple[Float[Tensor, "tokens f"], list[int]]:
+        """The states of all captions, one after another, in the cache's precision, and how many tokens each has."""
+        shapes = self._caption["shape"].to_pylist()
+        states = self._numbers(self._caption["states"]).reshape(-1, shapes[0][1])
+        return torch.from_numpy(states), [length for length, _ in shapes]
+
+    def choices(self) -> tuple[Int[np.ndarray, "n most"], Float[np.ndarray, "n most"]]:
+        """For every picture the places of its captions' states, and up to which share of 1 each is chosen; where a
+        picture has fewer captions than another, the last is repeated and never chosen.
+        """
+        said = [self._said[key] for key in self.keys]
+        hashes, weights = (self._wording[name].take(said).to_pylist() for name in ("hashes", "weights"))
+        most = max(map(len, hashes))
+        captions = [[self._places[name] for name in row] for row in hashes]
+        return (
+            np.array([row + row[-1:] * (most - len(row)) for row in captions]),
+            np.array([[*bounds(row), *[1.0] * (most - len(row))] for row in weights]),
+        )
+
     def unjoined(self, place: int) -> list[str]:
         """What a picture's row names and no shard holds."""
         key = self.keys[place]
@@ -193,9 +231,24 @@ class Cache:
         """The states of the empty caption."""
         return self.caption(caption_hash("", self.fingerprint.text))
 
+    def _numbers(self, column: Any) -> np.ndarray:
+        """The numbers of a column's rows, one row after another."""
+        import pyarrow as pa
+
+        rows = pa.concat_arrays(column.chunks)
+        _, offsets, data = rows.buffers()
+        first, last = (np.frombuffer(offsets, np.int64)[rows.offset + i] for i in (0, len(rows)))
+        return np.frombuffer(data, np.uint8)[first:last].view(self._dtype).copy()  # torch wants to be able to write
+
     def _tensor(self, value: Any, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
         numbers = np.frombuffer(value.as_buffer(), self._dtype).astype(np.float32)
         return torch.from_numpy(numbers.reshape(shape))
+
+
+def bounds(weights: Sequence[float]) -> list[float]:
+    """Up to which share of 1 each of several is chosen, by its weight."""
+    total = sum(weights)
+    return [*[until / total for until in accumulate(weights)][:-1], 1.0]
 
 
 def cache_beside(records: Path, fingerprint: Fingerprint) -> Path:

@@ -21,7 +21,7 @@ from pinxit.errors import DataError
 from pinxit.log import Bar, console
 
 RENDERING = 2  # changes when the same packages would give other art; older tables are then made anew
-THREADS = 2
+THREADS = os.cpu_count() or 1
 LICENCES = "LICENSES.md"  # beside the art, as others spell it
 
 _SUMS = {  # of the packages, as their registry states them: sha512 in base64

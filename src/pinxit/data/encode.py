@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
 from einops import rearrange
+from torch.utils.data import DataLoader, Dataset
 
 from pinxit.data.bucket import Bucket, buckets, fit, nearest
 from pinxit.data.cache import (
@@ -37,6 +39,7 @@ from pinxit.models.text import TextEncoder
 SHARD, FEWEST = 2048, 32  # records; of large pictures fewer, since a stop loses a shard at most
 PIXELS, TEXTS = 2**21, 64  # through the encoders at once
 PICTURES = 32  # at most
+AHEAD = 16  # records that each reading process keeps ready
 EXAMPLES = 5  # of lost words, in the account
 
 
@@ -163,9 +166,11 @@ def _encode_rest(
     known = set(Cache(folder).captions) if start else set()
     choice = buckets(fingerprint.resolution, fingerprint.multiple, aspect=fingerprint.buckets)
     size = min(SHARD, max(FEWEST, SHARD * 256**2 // fingerprint.resolution**2))
+    workers = 0 if torch.device(autoencoder.device).type == "cpu" else max(1, (os.cpu_count() or 1) - 1)
     with Bar("encoding", len(records), start) as bar:
+        stream = _watched(bar, records, start, workers)
         while start < len(records):
-            part = _watched(bar, records, range(start, min(start + size, len(records))))
+            part = islice(stream, size)
             shard = Shard(text, known)
             if not known:
                 shard.texts[caption_hash("", text.identity)] = ""
@@ -178,11 +183,20 @@ def _encode_rest(
             bar.move(start)
 
 
-def _watched(bar: Bar, records: Sequence[Record], places: Iterable[int]) -> Iterator[Record]:
-    """The records at the places; the bar says how many were taken."""
-    for place in places:
-        yield records[place]
+def _watched(bar: Bar, records: Sequence[Record], start: int, workers: int) -> Iterator[Record]:
+    """The records from the `start`-th on, read by so many other processes; the bar says how many were taken."""
+    places, ahead = range(start, len(records)), AHEAD if workers else None
+    loader: Iterable[Record] = DataLoader(
+        cast("Dataset[Record]", records), None, sampler=places,
+        num_workers=workers, collate_fn=_as_it_is, prefetch_factor=ahead,
+    )  # fmt: skip
+    for place, record in zip(places, loader, strict=True):
+        yield record
         bar.move(place + 1)
+
+
+def _as_it_is(record: Any) -> Any:
+    return record
 
 
 def recaption(records: Iterable[Record], text: TextEncoder, folder: Path) -> Cache:

@@ -1,7 +1,8 @@
 """The kinds of data: Record (picture and captions), the cache's Row (encoded), Batch (one bucket, on the device)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -23,3 +24,8 @@ class Batch:
     label: Int[Tensor, "b"]
     position: tuple[int, ...]
     keys: tuple[str, ...] = field(default=())
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same on a device."""
+        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **moved)  # type: ignore[arg-type]

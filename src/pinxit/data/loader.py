@@ -1,18 +1,21 @@
 """Cache -> Batch: a stream that is a function of the seed and the examples seen, so that it can start anywhere."""
 
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
+from typing import Protocol, runtime_checkable
 
 import torch
 
-from pinxit.data.cache import Cache, Row
+from pinxit.data.cache import Cache, Row, bounds
 from pinxit.data.kind import Batch
 from pinxit.errors import DataError
+from pinxit.models.device import Device
 from pinxit.models.null import stack_captions
-from pinxit.rng import numpy_at
+from pinxit.rng import Draws, numpy_at
 
 
 @dataclass(frozen=True)
@@ -63,40 +66,52 @@ def plan(cache: Cache, batch: int, places: Sequence[int] | None = None) -> Plan:
     return Plan(batch, tuple((size, tuple(group)) for size, group in sorted(groups.items())))
 
 
-def make_batch(cache: Cache, places: Sequence[int], first: int, seed: int) -> Batch:
-    """Pictures of one bucket as a Batch whose first stands at place `first` of the run; captions by their weights."""
-    rows = [cache[place] for place in places]
-    captions = [cache.caption(choose(row, seed, first + i)) for i, row in enumerate(rows)]
-    caption, keep = stack_captions(captions)
-    sizes = torch.tensor([row.size for row in rows], dtype=torch.float32)
-    mean = torch.stack([row.mean for row in rows])
-    return Batch(
-        mean=mean,
-        std=torch.stack([row.std for row in rows]),
-        caption=caption,
-        keep=keep,
-        size=sizes,
-        aspect=torch.full((len(rows),), mean.shape[2] / mean.shape[3]),
-        label=torch.tensor([row.label for row in rows]),
-        position=tuple(range(first, first + len(rows))),
-        keys=tuple(row.key for row in rows),
-    )
+@runtime_checkable
+class Source(Protocol):
+    """Gives the batches of a cache."""
+
+    def batch(self, places: Sequence[int], first: int) -> Batch:
+        """Pictures of one bucket whose first stands at place `first` of the run; captions by their weights."""
+        ...
 
 
-def choose(row: Row, seed: int, position: int) -> str:
-    """The caption of a picture at one place of the run, by the captions' weights."""
-    if len(row.hashes) == 1:
-        return row.hashes[0]
-    rng = numpy_at(seed, f"{position}/caption")
-    total = sum(row.weights)
-    return row.hashes[rng.choice(len(row.hashes), p=[weight / total for weight in row.weights])]
+class FromDisk:
+    """Reads every batch from the cache's files."""
+
+    def __init__(self, cache: Cache, seed: int, device: Device = "cpu") -> None:
+        self.cache, self.seed, self.device = cache, seed, device
+
+    def batch(self, places: Sequence[int], first: int) -> Batch:
+        """Captions are padded to the longest of the batch."""
+        rows, position = [self.cache[place] for place in places], tuple(range(first, first + len(places)))
+        drawn = Draws(self.seed, position).uniform("caption").tolist()
+        captions = [self.cache.caption(choose(row, share)) for row, share in zip(rows, drawn, strict=True)]
+        caption, keep = stack_captions(captions)
+        mean = torch.stack([row.mean for row in rows])
+        made = Batch(
+            mean=mean,
+            std=torch.stack([row.std for row in rows]),
+            caption=caption,
+            keep=keep,
+            size=torch.tensor([row.size for row in rows], dtype=torch.float32),
+            aspect=torch.full((len(rows),), mean.shape[2] / mean.shape[3]),
+            label=torch.tensor([row.label for row in rows]),
+            position=position,
+            keys=tuple(row.key for row in rows),
+        )
+        return made.to(self.device)
+
+
+def choose(row: Row, share: float) -> str:
+    """The caption of a picture that a number in [0, 1) falls on, by the captions' weights."""
+    return row.hashes[bisect_right(bounds(row.weights), share)]
 
 
 class CacheLoader:
     """Steps of batches, one ahead in a thread; `waited` is how long the loop stood still for them, in seconds."""
 
-    def __init__(self, cache: Cache, how: Plan, seed: int, *, accumulation: int = 1, started: int = 0) -> None:
-        self.cache, self.plan, self.seed = cache, how, seed
+    def __init__(self, source: Source, how: Plan, seed: int, *, accumulation: int = 1, started: int = 0) -> None:
+        self.source, self.plan, self.seed = source, how, seed
         self.accumulation, self.started = accumulation, started
         self.waited = 0.0
         self._epoch: tuple[int, list[list[int]]] = (-1, [])
@@ -124,8 +139,7 @@ class CacheLoader:
         places = epoch[index]
         size = self.plan.batch // self.accumulation
         return [
-            make_batch(self.cache, places[first : first + size], seen + first, self.seed)
-            for first in range(0, self.plan.batch, size)
+            self.source.batch(places[first : first + size], seen + first) for first in range(0, self.plan.batch, size)
         ]
 
     def close(self) -> None:

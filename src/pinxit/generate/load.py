@@ -10,6 +10,7 @@ from pinxit.generate.pipeline import Pipeline
 from pinxit.interop.diffusers import network_folder
 from pinxit.interop.weights import weight_files
 from pinxit.models.autoencoder import load_autoencoder
+from pinxit.models.device import Device
 from pinxit.models.identity import hash_files
 from pinxit.models.null import NullCondition
 from pinxit.models.text import load_text
@@ -30,7 +31,10 @@ def model_file(source: Path | None) -> Path:
 
 
 def load_pipeline(
-    source: Path | None = None, settings: SourceConfig | None = None, memory: Memory = "full"
+    source: Path | None = None,
+    settings: SourceConfig | None = None,
+    memory: Memory = "full",
+    device: Device = "cpu",
 ) -> Pipeline:
     """The pipeline of a run folder, model file, original checkpoint or folder of diffusers; none: the shipped one.
 
@@ -39,10 +43,10 @@ def load_pipeline(
     place = source or SHIPPED
     opened = open_source(place, settings or SourceConfig())
     card, given = card_of(opened), opened.weights.null
-    autoencoder = load_autoencoder(card.encoders.autoencoder)
-    text = load_text(card.encoders.text, stream=memory == "offload")
+    autoencoder = load_autoencoder(card.encoders.autoencoder, device)
+    text = load_text(card.encoders.text, stream=memory == "offload", device=device)
     null = NullCondition(given.kind, given.states.float()) if given else NullCondition("empty", text.encode([""])[0])
-    network = build_network(opened.weights.config, opened.weights.tensors)
+    network = build_network(opened.weights.config, opened.weights.tensors).to(device)
     return Pipeline(network, null, card, autoencoder, text, sha256=hash_weights(place))
 
 

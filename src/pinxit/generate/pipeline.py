@@ -55,6 +55,7 @@ class Pipeline:
         self.network, self.null, self.card = network, null, card
         self.autoencoder, self.text, self.sha256 = autoencoder, text, sha256
         self.process = make_process(card.process)
+        self.device = next(network.parameters()).device
 
     def draw(
         self,
@@ -66,15 +67,17 @@ class Pipeline:
     ) -> Iterator[Drawing]:
         """One picture of `size` (height, width in pixels) a prompt and seed, as they come."""
         height, width = self._latent_size(size or (self.card.resolution, self.card.resolution))
-        null = self.null if not negative else NullCondition("empty", self.text.encode([negative])[0])
+        null = NullCondition("empty", self.text.encode([negative])[0]) if negative else self.null
+        null = NullCondition(null.kind, null.states.to(self.device))
         shape = (self.card.network.channels, height, width)
         wanted = list(zip(prompts, seeds, strict=True))
         for first in range(0, len(wanted), settings.batch):
             pairs = wanted[first : first + settings.batch]
-            captions = self.text.encode([prompt for prompt, _ in pairs])
+            captions = [states.to(self.device) for states in self.text.encode([prompt for prompt, _ in pairs])]
             told = [captions] if settings.guidance == 1 else [captions, null.instead_of(captions)]
             chosen = [seed for _, seed in pairs]
-            latent = sample(self.bind(told, (height, width)), self.process, settings, shape=shape, seeds=chosen)
+            bound = self.bind(told, (height, width))
+            latent = sample(bound, self.process, settings, shape=shape, seeds=chosen, device=self.device)
             for (prompt, seed), picture in zip(pairs, self._decode(latent), strict=True):
                 yield Drawing(picture, prompt, seed)
 
@@ -93,8 +96,9 @@ class Pipeline:
         known: dict[str, Tensor] = {}
         if self.card.network.conditions:
             height, width = (side * self.autoencoder.identity.factor for side in size)
-            known["size"] = torch.tensor([[float(height), float(width)]]).expand(len(told[0]), -1)
-            known["aspect"] = torch.full((len(told[0]),), height / width)
+            size_told = torch.tensor([[float(height), float(width)]], device=self.device)
+            known["size"] = size_told.expand(len(told[0]), -1)
+            known["aspect"] = torch.full((len(told[0]),), height / width, device=self.device)
         return partial(self.network.denoise_each, readings=readings, **known)
 
     @property
@@ -113,7 +117,7 @@ class Pipeline:
 def to_pictures(pixels: Float[Tensor, "b 3 H W"]) -> list[Pixels]:
     """Numbers in [-1, 1] as 8-bit pictures, rounded."""
     scaled = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return list(rearrange(scaled, "b c h w -> b h w c").numpy())
+    return list(rearrange(scaled, "b c h w -> b h w c").cpu().numpy())
 
 
 def save_png(

@@ -28,15 +28,17 @@ def denoiser(predict: Predict, process: Process) -> DenoiseEach:
 
 @torch.no_grad()
 def sample(
-    predict: Predict, process: Process, settings: SamplingConfig, *, shape: tuple[int, int, int], seeds: Sequence[int]
+    predict: Predict,
+    process: Process,
+    settings: SamplingConfig,
+    *,
+    shape: tuple[int, int, int],
+    seeds: Sequence[int],
+    device: torch.device | str = "cpu",
 ) -> Latent:
     """One clean latent a seed; each picture's noise comes from its own seed, whatever the batch."""
-    streams = [Draws(seed, (0,)) for seed in seeds]
-
-    def noise(name: str) -> Latent:
-        return torch.cat([stream.normal(name, shape) for stream in streams])
-
+    draws = Draws(0, seeds, device)
     denoise = guided(denoiser(predict, process), settings.guidance)
     levels = process.levels(settings.steps)
-    start = noise("start") * levels[0].sigma
-    return solve(settings.solver, denoise, start, levels, lambda step: noise(f"step/{step}"))
+    start = draws.normal("start", shape) * levels[0].sigma
+    return solve(settings.solver, denoise, start, levels, lambda step: draws.normal(f"step/{step}", shape))

@@ -14,14 +14,16 @@ from torch.nn import functional as F
 
 from pinxit.errors import CheckpointError
 from pinxit.models.config import AutoencoderConfig, DiffusersAutoencoderConfig, SmallAutoencoderConfig
+from pinxit.models.device import Device
 from pinxit.models.identity import SHIPPED, AutoencoderIdentity, identify_diffusers
 
 
 @runtime_checkable
 class Autoencoder(Protocol):
-    """Pixels in [-1, 1] to latents in the units that the denoiser sees, and back."""
+    """Pixels in [-1, 1] to latents in the units that the denoiser sees, and back, on the device where it is."""
 
     identity: AutoencoderIdentity
+    device: Device
 
     def encode(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
         """Mean and standard deviation of the latent, scaling and shift already applied."""
@@ -104,8 +106,8 @@ class SmallAutoencoder(nn.Module):
 class SmallCodec:
     """A trained small autoencoder as an Autoencoder."""
 
-    def __init__(self, network: SmallAutoencoder, sha: str) -> None:
-        self.network = network.eval().requires_grad_(False)
+    def __init__(self, network: SmallAutoencoder, sha: str, device: Device = "cpu") -> None:
+        self.network, self.device = network.to(device).eval().requires_grad_(False), device
         self.identity = AutoencoderIdentity(
             kind="small", sha256=sha, factor=8, channels=network.config.channels, scaling=1.0, shift=0.0
         )
@@ -113,20 +115,20 @@ class SmallCodec:
     @torch.no_grad()
     def encode(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
         """The latent, and a deviation of zero: the noise of training was the decoder's, no part of the picture."""
-        mean = self.network.encoder(pixels)
+        mean = self.network.encoder(pixels.to(self.device))
         return mean, torch.zeros_like(mean)
 
     @torch.no_grad()
     def decode(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
         """Pixels of a latent."""
-        pixels: Tensor = self.network.decoder(latent)
+        pixels: Tensor = self.network.decoder(latent.to(self.device))
         return pixels
 
 
 class DiffusersCodec:
     """A KL autoencoder of diffusers as an Autoencoder, with the scaling and shift of its own configuration."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: Device = "cpu") -> None:
         from diffusers import AutoencoderKL
 
         if not (folder / "config.json").is_file():
@@ -140,24 +142,25 @@ class DiffusersCodec:
         if lost := loaded["missing_keys"]:
             problem = f"its weights lack {len(lost)} of an AutoencoderKL's, such as {lost[0]}"
             raise CheckpointError(folder, problem, "name the folder of a diffusers AutoencoderKL")
-        self.network = network.eval().requires_grad_(False)
+        self.network, self.device = network.to(device).eval().requires_grad_(False), device
         self.identity = identify_diffusers(folder)
 
     @torch.no_grad()
     def encode(self, pixels: Float[Tensor, "b 3 H W"]) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
         """Mean and deviation: (z - shift) * scaling."""
-        posterior = self.network.encode(pixels).latent_dist
+        posterior = self.network.encode(pixels.to(self.device)).latent_dist
         scaling, shift = self.identity.scaling, self.identity.shift
         return (posterior.mean - shift) * scaling, posterior.std * scaling
 
     @torch.no_grad()
     def decode(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
         """Pixels of z / scaling + shift."""
-        pixels: Tensor = self.network.decode(latent / self.identity.scaling + self.identity.shift).sample
+        scaling, shift = self.identity.scaling, self.identity.shift
+        pixels: Tensor = self.network.decode(latent.to(self.device) / scaling + shift).sample
         return pixels
 
 
-def load_small(file: Path) -> SmallCodec:
+def load_small(file: Path, device: Device = "cpu") -> SmallCodec:
     """The small autoencoder of a safetensors file whose header holds its configuration; half precision is widened."""
     if not file.is_file():
         raise CheckpointError(file, "there is no such file", "name the weights of a small autoencoder of pinxit")
@@ -175,11 +178,11 @@ def load_small(file: Path) -> SmallCodec:
     except (ValidationError, RuntimeError) as error:
         problem = f"its weights are not those that its header tells of ({error})"
         raise CheckpointError(file, problem, "name a file written by pinxit of this version") from error
-    return SmallCodec(network, sha256(file.read_bytes()).hexdigest())
+    return SmallCodec(network, sha256(file.read_bytes()).hexdigest(), device)
 
 
-def load_autoencoder(config: AutoencoderConfig) -> Autoencoder:
+def load_autoencoder(config: AutoencoderConfig, device: Device = "cpu") -> Autoencoder:
     """The autoencoder that a recipe names, frozen, in float32."""
     if isinstance(config, DiffusersAutoencoderConfig):
-        return DiffusersCodec(Path(config.folder))
-    return load_small(Path(config.file) if config.file else SHIPPED)
+        return DiffusersCodec(Path(config.folder), device)
+    return load_small(Path(config.file) if config.file else SHIPPED, device)

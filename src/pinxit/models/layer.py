@@ -181,14 +181,18 @@ class CrossAttention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def read(self, tokens: Float[Tensor, "real d"], keep: Bool[Tensor, "b l"]) -> Words:
-        """Keys and values of the real tokens alone, those that `keep` marks, in its order; zero elsewhere.
+    def read(self, tokens: Float[Tensor, "*real d"], keep: Bool[Tensor, "b l"]) -> Words:
+        """Keys and values of the real tokens, those that `keep` marks: `tokens` are these alone, in its order, or all.
+        Those of other tokens are zero.
 
         From a caption without any real token the image reads zero, not NaN.
         """
         told = self.key_value(tokens)
-        whole = told.new_zeros(*keep.shape, told.shape[-1])
-        whole[keep] = told
+        if told.ndim == 3:
+            whole = told * rearrange(keep, "b l -> b l 1")
+        else:
+            whole = told.new_zeros(*keep.shape, told.shape[-1])
+            whole[keep] = told
         key, value = (rearrange(part, "b l (head e) -> b head l e", head=self.heads) for part in whole.chunk(2, -1))
         seen = keep | ~keep.any(-1, keepdim=True)  # a softmax needs one token at least
         return Words(key, value, seen)

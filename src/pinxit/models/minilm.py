@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from pinxit.errors import CheckpointError, MissingExtra
 from pinxit.models.config import MiniLMConfig
+from pinxit.models.device import Device
 from pinxit.models.identity import TextIdentity, hash_files
 from pinxit.models.token_encoder import TokenEncoder
 
@@ -59,7 +60,7 @@ class MiniLM(nn.Module):
         return states
 
 
-def load_minilm(config: MiniLMConfig) -> TokenEncoder:
+def load_minilm(config: MiniLMConfig, device: Device = "cpu") -> TokenEncoder:
     """The packaged encoder in float32, its weights checked against the sum they are known by."""
     folder = find_folder()
     weights = folder / "model.safetensors"
@@ -73,7 +74,7 @@ def load_minilm(config: MiniLMConfig) -> TokenEncoder:
     network.load_state_dict(rename(load_file(weights)), assign=True)
     identity = TextIdentity(kind="minilm", sha256=found, width=WIDTH, length=config.length, cleaning="nfc")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    return TokenEncoder(identity, tokenizer, network.eval().requires_grad_(False))
+    return TokenEncoder(identity, tokenizer, network.to(device).eval().requires_grad_(False), device)
 
 
 def find_folder() -> Path:

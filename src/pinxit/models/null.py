@@ -77,6 +77,6 @@ def stack_captions(
     """Captions of different lengths as one tensor, padded to the longest, with the mask of real tokens."""
     length = max(len(caption) for caption in captions)
     padded = torch.stack([F.pad(caption, (0, 0, 0, length - len(caption))) for caption in captions])
-    lengths = torch.tensor([len(caption) for caption in captions])
-    keep = torch.arange(length) < rearrange(lengths, "b -> b 1")
-    return padded, keep.to(padded.device)
+    lengths = torch.tensor([len(caption) for caption in captions], device=padded.device)
+    keep = torch.arange(length, device=padded.device) < rearrange(lengths, "b -> b 1")
+    return padded, keep

@@ -14,11 +14,12 @@ from transformers import T5EncoderModel, T5Tokenizer
 
 from pinxit.errors import CheckpointError, MissingExtra
 from pinxit.models.config import T5Config
+from pinxit.models.device import Device
 from pinxit.models.identity import T5_WEIGHTS, find_t5_weights, identify_t5
 from pinxit.models.token_encoder import TokenEncoder
 
 
-def load_t5(config: T5Config, *, stream: bool = False) -> TokenEncoder:
+def load_t5(config: T5Config, *, stream: bool = False, device: Device = "cpu") -> TokenEncoder:
     """The encoder half of the T5 in `config.folder` in float32, with the tokenizer that lies beside it or elsewhere.
 
     With `stream` its blocks are read from the safetensors there whenever texts are encoded, and dropped one after
@@ -27,7 +28,7 @@ def load_t5(config: T5Config, *, stream: bool = False) -> TokenEncoder:
     folder = Path(config.folder)
     words = Path(config.tokenizer or folder)
     _check(folder, words)
-    model = _on_disk(folder) if stream else _whole(folder)
+    model = _on_disk(folder, device) if stream else _whole(folder).to(device)
     model.eval().requires_grad_(False)
 
     def network(ids: Int[Tensor, "b l"], keep: Bool[Tensor, "b l"]) -> Float[Tensor, "b l f"]:
@@ -35,7 +36,7 @@ def load_t5(config: T5Config, *, stream: bool = False) -> TokenEncoder:
         return states
 
     tokenizer = T5Tokenizer.from_pretrained(words, local_files_only=True)
-    return TokenEncoder(identify_t5(config), tokenizer.backend_tokenizer, network)
+    return TokenEncoder(identify_t5(config), tokenizer.backend_tokenizer, network, device)
 
 
 def _whole(folder: Path) -> T5EncoderModel:
@@ -46,7 +47,7 @@ def _whole(folder: Path) -> T5EncoderModel:
     return model
 
 
-def _on_disk(folder: Path) -> T5EncoderModel:
+def _on_disk(folder: Path, device: Device) -> T5EncoderModel:
     """A T5 whose blocks have weights only while they are run."""
     with torch.device("meta"):
         model = T5EncoderModel(HFConfig.from_pretrained(folder, local_files_only=True))
@@ -54,10 +55,10 @@ def _on_disk(folder: Path) -> T5EncoderModel:
     wanted = set(model.state_dict()) - {"encoder.embed_tokens.weight"}  # which is `shared`
     _refuse_gaps(folder, wanted - files.keys())
     for name in ("shared", "encoder.final_layer_norm"):
-        _fill(files, name, model.get_submodule(name))
+        _fill(files, device, name, model.get_submodule(name))
     model.encoder.set_input_embeddings(model.shared)
     for place, block in enumerate(model.encoder.block):
-        block.register_forward_pre_hook(partial(_fill, files, f"encoder.block.{place}"))
+        block.register_forward_pre_hook(partial(_fill, files, device, f"encoder.block.{place}"))
         block.register_forward_hook(_empty)
     return model
 
@@ -76,12 +77,12 @@ def _files_of_keys(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _fill(files: Mapping[str, Path], name: str, module: nn.Module, *_: object) -> None:
-    """The module has its weights, in float32."""
+def _fill(files: Mapping[str, Path], device: Device, name: str, module: nn.Module, *_: object) -> None:
+    """The module has its weights, in float32, on the device."""
     state = {}
     for key in module.state_dict():
         with safe_open(files[f"{name}.{key}"], framework="pt") as opened:
-            state[key] = opened.get_tensor(f"{name}.{key}").float()
+            state[key] = opened.get_tensor(f"{name}.{key}").to(device).float()
     module.load_state_dict(state, assign=True)
     module.requires_grad_(False)
 

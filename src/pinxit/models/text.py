@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pinxit.models.config import T5Config, TextConfig
+from pinxit.models.device import Device
 from pinxit.models.identity import TextIdentity, hash_files, identify_t5
 from pinxit.models.minilm import WIDTH, find_folder, load_minilm
 
@@ -34,13 +35,13 @@ class TextEncoder(Protocol):
         ...
 
 
-def load_text(config: TextConfig, *, stream: bool = False) -> TextEncoder:
+def load_text(config: TextConfig, *, stream: bool = False, device: Device = "cpu") -> TextEncoder:
     """The text encoder that a recipe names, frozen, in float32; with `stream` a T5's blocks stay on disk."""
     if isinstance(config, T5Config):
         from pinxit.models.t5 import load_t5  # transformers takes seconds to import
 
-        return load_t5(config, stream=stream)
-    return load_minilm(config)
+        return load_t5(config, stream=stream, device=device)
+    return load_minilm(config, device)
 
 
 def identify_text(config: TextConfig) -> TextIdentity:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from pinxit.models.cleaning import CLEANINGS
+from pinxit.models.device import Device
 from pinxit.models.identity import TextIdentity
 
 Network = Callable[[Int[Tensor, "b l"], Bool[Tensor, "b l"]], Float[Tensor, "b l f"]]
@@ -21,11 +22,11 @@ class TokenEncoder:
     read as its letters.
     """
 
-    def __init__(self, identity: TextIdentity, tokenizer: Tokenizer, network: Network) -> None:
+    def __init__(self, identity: TextIdentity, tokenizer: Tokenizer, network: Network, device: Device = "cpu") -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True
-        self.identity, self.tokenizer, self.network = identity, tokenizer, network
+        self.identity, self.tokenizer, self.network, self.device = identity, tokenizer, network, device
 
     def clean(self, text: str) -> str:
         """The text as the tokenizer gets it; halves of surrogate pairs, which are no characters, are dropped."""
@@ -49,13 +50,14 @@ class TokenEncoder:
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> list[Float[Tensor, "_ f"]]:
-        """The states of every text's own tokens, at most `identity.length`, in float32."""
+        """The states of every text's own tokens, at most `identity.length`, in float32, on the network's device."""
         if not texts:
             return []
         tokens = [self._shorten(self._split(self.clean(text)).ids) for text in texts]
         lengths = torch.tensor([len(numbers) for numbers in tokens])
         ids = pad_sequence([torch.tensor(numbers) for numbers in tokens], batch_first=True)
-        states = self.network(ids, torch.arange(ids.shape[1]) < lengths[:, None])
+        keep = torch.arange(ids.shape[1]) < lengths[:, None]
+        states = self.network(ids.to(self.device), keep.to(self.device))
         return [state[:length] for state, length in zip(states, lengths, strict=True)]
 
     def _split(self, cleaned: str) -> Encoding:

@@ -92,8 +92,12 @@ class Transformer(nn.Module):
         return self.denoise(latent, time, self.read(caption, keep), size, aspect)
 
     def read(self, caption: Float[Tensor, "b l f"], keep: Bool[Tensor, "b l"]) -> list[Words]:
-        """What each block sees of the captions' real tokens, those that `keep` marks; once is enough for a sampling."""
-        tokens = self.caption(caption[keep])
+        """What each block sees of the captions' real tokens, those that `keep` marks; once is enough for a sampling.
+
+        A processor works on the real tokens alone; a GPU on all, since it would have to wait for their number.
+        """
+        packed = caption.device.type == "cpu"
+        tokens = self.caption(caption[keep] if packed else caption)
         return [block.cross.read(tokens, keep) for block in cast("Iterable[Block]", self.blocks)]
 
     def denoise(
@@ -125,11 +129,16 @@ class Transformer(nn.Module):
         shared = self.shared(condition)
         height = latent.shape[-2] // self.config.patch
         first, *later = cast("Iterable[Block]", self.blocks)
-        given = first.modulation(shared)
-        seen = first.look(self.patch(latent), given, height)
+        tokens = self.patch(latent)
+        if len(readings) == 1:
+            starts = [first(tokens, readings[0][0], shared, height)]
+        else:
+            given = first.modulation(shared)
+            seen = first.look(tokens, given, height)
+            starts = [first.listen(seen, words[0], given) for words in readings]
         outputs = []
-        for words in readings:
-            x = first.listen(seen, words[0], given)
+        for start, words in zip(starts, readings, strict=True):
+            x = start
             for block, read in zip(later, words[1:], strict=True):
                 x = block(x, read, shared, height)
             outputs.append(unpatchify(self.final(x, condition), self.config.patch, latent.shape[-2]))

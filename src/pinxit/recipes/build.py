@@ -78,18 +78,19 @@ def begin_stage(
     classes: int,
     before: TrainState | None,
     start: Transformer | None = None,
+    device: torch.device | None = None,
 ) -> TrainState:
     """The state at the start of stage `index`: weights and average carried over the border, all else anew."""
     stage = list(recipe.stages.values())[index]
     config = network_config(recipe, stage, factor)
-    model, average = (fresh_model(recipe, stage, config, classes) for _ in range(2))
+    model, average = (fresh_model(recipe, stage, config, classes).to(device) for _ in range(2))
     if before is not None:
         cross_border(before.model, model, recipe)
         cross_border(before.average.model, average, recipe)
     elif start is not None:
         for network in (model, average):
             keep_null(start, network)
-            network.load_state_dict(start.state_dict())
+            network.to(device).load_state_dict(start.state_dict())
     seen = before.seen if before else 0
     followed = Average(average, stage.average)
     optimizer = Optimizer(dict(model.named_parameters()), stage.optimizer, stage.images)

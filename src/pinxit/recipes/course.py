@@ -21,6 +21,7 @@ from pinxit.train.checkpoint import (
     read_place,
     write_checkpoint,
 )
+from pinxit.train.compute import choose_compute
 from pinxit.train.hook import Checkpointer, Every, StepLog, Stopper, follow_average
 from pinxit.train.loop import fit
 from pinxit.train.run import Hook, Run
@@ -51,6 +52,7 @@ class Course:
     def run(self) -> TrainState:
         """All stages are done; goes on from the newest checkpoint of the folder, if there is one."""
         self._claim_folder()
+        self.compute = choose_compute(self.recipe.compute)
         self.meter = Meter(self.folder)
         saved = complete_checkpoints(self.folder)
         place = read_place(saved[-1]) if saved else None
@@ -60,10 +62,11 @@ class Course:
                 if place and place["stage"] > index:
                     continue
                 with self.meter.stage(name, "encode"):
-                    material = open_material(self.recipe, stage, self.folder)
+                    material = open_material(self.recipe, stage, self.folder, self.compute.device)
                 state = begin_stage(
-                    self.recipe, index, factor=material.factor, classes=material.classes, before=state, start=self.start
-                )
+                    self.recipe, index, factor=material.factor, classes=material.classes, before=state,
+                    start=self.start, device=self.compute.device,
+                )  # fmt: skip
                 if place:
                     read_checkpoint(state, saved[-1])
                     self._forget_after(state.seen)
@@ -77,6 +80,7 @@ class Course:
     def _train(self, name: str, stage: StageConfig, state: TrainState, material: Material, stopper: Stopper) -> None:
         objective = objective_for(self.recipe, stage, state.model, material.null)
         look = probe(objective, material.probes, self.folder / "probe.jsonl", name)
+        self.compute.prepare(state.model)
         loader = material.loader(state.started)
         with Bar(name, stage.images, state.seen_in_stage) as bar, self.meter.stage(name) as meter:
             hooks: list[Hook] = [
@@ -87,7 +91,8 @@ class Course:
                 Checkpointer(self.folder, stopper, self.recipe.save_every),
             ]
             begun, end = state.seen, state.started + stage.images
-            fit(Run(state, objective, loader, end, stage.batch, hooks, partial(name_newest, self.folder)))
+            last_good = partial(name_newest, self.folder)
+            fit(Run(state, objective, loader, end, stage.batch, hooks, last_good, self.compute))
         loader.close()
         if begun < end and end % self.recipe.probe_every:
             look(state)
@@ -98,12 +103,16 @@ class Course:
 
     def _claim_folder(self) -> None:
         file = self.folder / "recipe.yaml"
-        if file.is_file() and complete_checkpoints(self.folder) and load_recipe(str(file)) != self.recipe:
+        if file.is_file() and complete_checkpoints(self.folder) and self._is_another(load_recipe(str(file))):
             raise CheckpointError(
                 self.folder, "it holds a run of another recipe", "choose another folder, or go on with its recipe.yaml"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         file.write_text(dump_recipe(self.recipe), encoding="utf-8")
+
+    def _is_another(self, recipe: Recipe) -> bool:
+        """Whether it would train something else, wherever it computes."""
+        return recipe.model_copy(update={"compute": self.recipe.compute}) != self.recipe
 
     def _forget_after(self, seen: int) -> None:
         """Lines that will be written again are gone, so that no step stands twice."""

@@ -23,6 +23,7 @@ from pinxit.recipes.page import write_page
 from pinxit.recipes.recipe import EmojiDataConfig, Recipe
 from pinxit.recipes.score import Scorer
 from pinxit.recipes.table import load_recipe
+from pinxit.train.compute import choose_compute
 from pinxit.train.config import OptimizerConfig
 from pinxit.train.hook import follow_average
 from pinxit.train.loop import fit
@@ -51,10 +52,11 @@ def overfit(recipe: Recipe, material: Material) -> Check:
     quick = OptimizerConfig(kind="muon", learning_rate=2e-3, matrix_rate=2e-2, warmup=5 * batch, decay=0.3)
     stage = stage.model_copy(update={"images": OVERFIT_STEPS * batch, "dropout": 0.0, "optimizer": quick})
     alone = recipe.model_copy(update={"stages": {"alignment": stage}})
-    state = begin_stage(alone, 0, factor=material.factor, classes=material.classes, before=None)
+    compute = choose_compute(recipe.compute)
+    state = begin_stage(alone, 0, factor=material.factor, classes=material.classes, before=None, device=compute.device)
     objective = objective_for(alone, stage, state.model, material.null)
     eight = plan(material.cache, batch, list(range(OVERFIT)))
-    loader = CacheLoader(material.cache, eight, recipe.seed, accumulation=stage.accumulation)
+    loader = CacheLoader(material.disk, eight, recipe.seed, accumulation=stage.accumulation)
     losses: list[float] = []
     moments: list[float] = []
     with Bar("overfit check", stage.images) as bar:
@@ -64,7 +66,7 @@ def overfit(recipe: Recipe, material: Material) -> Check:
             moments.append(time.monotonic())
             bar.move(now.seen, f"loss {report.mean:.3f}")
 
-        fit(Run(state, objective, loader, stage.images, batch, [follow_average(batch), note]))
+        fit(Run(state, objective, loader, stage.images, batch, [follow_average(batch), note], compute=compute))
     speed = batch / median(then - now for now, then in pairwise(moments))
     loader.close()
     check = Check(mean(losses[:5]), mean(losses[-10:]), speed)
@@ -103,7 +105,8 @@ def run_demo(folder: Path, minutes: float) -> Path:
     else:
         meter = Meter(folder)
         with meter.stage("before", "encode"):
-            material = open_material(recipe, recipe.stages["alignment"], folder)
+            device = choose_compute(recipe.compute).device
+            material = open_material(recipe, recipe.stages["alignment"], folder, device)
         with meter.stage("before", "overfit check"):
             check = overfit(recipe, material)
         console.print(

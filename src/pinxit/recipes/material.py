@@ -7,14 +7,17 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
+import torch
+
 from pinxit.data.bucket import Bucket, buckets
 from pinxit.data.cache import Cache, cache_beside, is_complete, open_cache, read_account
 from pinxit.data.config import Fingerprint
 from pinxit.data.emoji import Art, load_art
 from pinxit.data.encode import encode
 from pinxit.data.kind import Batch, Record
-from pinxit.data.loader import CacheLoader, Plan, make_batch, plan
+from pinxit.data.loader import CacheLoader, FromDisk, Plan, Source, plan
 from pinxit.data.records import read_records
+from pinxit.data.resident import Resident, fits
 from pinxit.data.scene import Scene, labels, plain_scene, scene
 from pinxit.data.split import Split, split
 from pinxit.errors import ConfigError, DataError
@@ -27,6 +30,7 @@ from pinxit.recipes.recipe import DataConfig, EmojiDataConfig, Recipe, RecordsDa
 from pinxit.rng import numpy_at
 from pinxit.train.checkpoint import complete_checkpoints
 
+PROCESSOR = torch.device("cpu")
 PROBES = 64  # pictures of each split that the probe loss looks at
 HELD_OUT = "held out "  # how the keys of scenes begin that are not for training
 
@@ -91,15 +95,23 @@ class Material:
     stage: StageConfig
     classes: int
     factor: int
+    device: torch.device
 
-    @property
+    @cached_property
     def null(self) -> NullCondition:
         """The states of the empty caption."""
-        return NullCondition("empty", self.cache.null)
+        return NullCondition("empty", self.cache.null.to(self.device))
 
     def loader(self, started: int) -> CacheLoader:
         """The stream of the stage that began when `started` examples of the run were seen."""
-        return CacheLoader(self.cache, self.plan, self.seed, accumulation=self.stage.accumulation, started=started)
+        held = fits(self.cache, self.device)
+        source = Resident(self.cache, self.seed, self.device) if held else self.disk
+        return CacheLoader(source, self.plan, self.seed, accumulation=self.stage.accumulation, started=started)
+
+    @property
+    def disk(self) -> Source:
+        """Batches read from the cache's files, on the device."""
+        return FromDisk(self.cache, self.seed, self.device)
 
     @cached_property
     def probes(self) -> Mapping[str, Sequence[Batch]]:
@@ -111,7 +123,7 @@ class Material:
     def _fixed(self, places: Sequence[int]) -> Iterator[Batch]:
         chosen = [places[i] for i in numpy_at(0, "probe").permutation(len(places))[:PROBES]]
         for _, group in plan(self.cache, 1, chosen).buckets:
-            yield make_batch(self.cache, group, 0, self.seed)
+            yield self.disk.batch(group, 0)
 
 
 def wanted_fingerprint(recipe: Recipe, stage: StageConfig) -> tuple[Fingerprint, int]:
@@ -174,7 +186,7 @@ def _can_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def open_material(recipe: Recipe, stage: StageConfig, folder: Path) -> Material:
+def open_material(recipe: Recipe, stage: StageConfig, folder: Path, device: torch.device = PROCESSOR) -> Material:
     """The stage's material; encoded now if it was not, and after that without any encoder in memory.
 
     A stage that teaches classes on pictures without one learns them under the null class alone: a line says so.
@@ -185,7 +197,9 @@ def open_material(recipe: Recipe, stage: StageConfig, folder: Path) -> Material:
         link_cache(where, Path(stage.data.folder), fingerprint)
     if not is_complete(where):
         records = read_data(stage.data, stage, recipe.seed, fingerprint.multiple)
-        encode(records, load_autoencoder(recipe.autoencoder), load_text(recipe.text), where, fingerprint)
+        autoencoder = load_autoencoder(recipe.autoencoder, device)
+        encode(records, autoencoder, load_text(recipe.text, device=device), where, fingerprint)
+        del autoencoder  # its memory is free for training
         _tell(where)
     cache = open_cache(where, fingerprint)
     if stage.teaches == "class" and cache.classes == 0:
@@ -196,7 +210,7 @@ def open_material(recipe: Recipe, stage: StageConfig, folder: Path) -> Material:
     training = [place for place in range(len(cache)) if place not in kept]
     return Material(
         cache, plan(cache, stage.batch, training), held_out, recipe.seed, stage,
-        classes=cache.classes, factor=factor,
+        classes=cache.classes, factor=factor, device=device,
     )  # fmt: skip
 
 

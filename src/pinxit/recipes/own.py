@@ -30,6 +30,7 @@ from pinxit.recipes.result import Nearest, Sheet, note_sheet
 from pinxit.recipes.sheet import lay
 from pinxit.train.autoencoder import to_pixels
 from pinxit.train.checkpoint import complete_checkpoints
+from pinxit.train.compute import choose_compute
 
 SHOWN = 8  # prompts on a sheet
 BEFORE = "before"  # the stage that stands for what came before the run
@@ -65,7 +66,7 @@ def train_recipe(recipe: Recipe, folder: Path) -> Path:
     if isinstance(last.data, RecordsDataConfig):
         with Meter(folder).stage(name, "evaluate"):
             gallery = open_gallery(recipe, ends[-1].material, folder)
-            gallery.show_after(load_pipeline(folder), name, state.seen)
+            gallery.show_after(load_pipeline(folder, device=ends[-1].material.device), name, state.seen)
         prompt = gallery.shown[0].prompt
     else:
         prompt = known_prompt(last.data)
@@ -76,9 +77,10 @@ def _show_before(file: Path, recipe: Recipe, folder: Path) -> None:
     """The sheet of what the weights draw that the run begins with; its pictures are encoded first."""
     meter = Meter(folder)
     with meter.stage(BEFORE, "encode"):
-        material = open_material(recipe, list(recipe.stages.values())[-1], folder)
+        device = choose_compute(recipe.compute).device
+        material = open_material(recipe, list(recipe.stages.values())[-1], folder, device)
     with meter.stage(BEFORE, "sample"):
-        open_gallery(recipe, material, folder).show_before(load_pipeline(file))
+        open_gallery(recipe, material, folder).show_before(load_pipeline(file, device=device))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,10 @@ def probe(
     @torch.no_grad()
     def action(state: TrainState) -> None:
         for split, parts in batches.items():
-            losses = [objective.each(state.average.model, part, Draws(PROBE_SEED, part.position)) for part in parts]
+            losses = [
+                objective.each(state.average.model, part, Draws(PROBE_SEED, part.position, part.mean.device))
+                for part in parts
+            ]
             if losses:
                 loss = float(torch.cat(losses).mean())
                 append_line(file, {"seen": state.seen, "stage": stage, "split": split, "loss": loss})

@@ -15,7 +15,7 @@ from pinxit.models.config import (
     TextConfig,
     TransformerConfig,
 )  # fmt: skip
-from pinxit.train.config import AverageConfig, OptimizerConfig
+from pinxit.train.config import AverageConfig, ComputeConfig, OptimizerConfig
 
 DEFAULT_STYLES = ("Fluent 3D", "Fluent flat", "Noto", "Noto v1", "Fxemoji")
 
@@ -88,6 +88,7 @@ class Recipe(Config):
     text: TextConfig = MiniLMConfig()
     stages: dict[str, StageConfig]
     sampling: SamplingConfig = SamplingConfig()
+    compute: ComputeConfig = ComputeConfig()
     probe_every: int = Field(20_000, gt=0, description="pictures between two probe losses")
     save_every: float = Field(300.0, gt=0, description="seconds between two checkpoints")
 

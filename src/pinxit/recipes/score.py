@@ -80,7 +80,10 @@ class Scorer:
     def __call__(self, end: StageEnd) -> None:
         """Samples, scores and their sheets are in the run folder."""
         artist = Artist(
-            end, load_autoencoder(end.recipe.autoencoder), load_text(end.recipe.text), labels(self.training)
+            end,
+            load_autoencoder(end.recipe.autoencoder, end.material.device),
+            load_text(end.recipe.text, device=end.material.device),
+            labels(self.training),
         )
         for kind, art, count in (("training", self.training, self.count), ("held-out", self.held_out, self.count // 2)):
             if not len(art):
@@ -146,7 +149,14 @@ class Artist:
             for first in range(0, len(asked), recipe.sampling.batch):
                 part = asked[first : first + recipe.sampling.batch]
                 seeds = [a.seed for a in part]
-                latent = sample(self._bind(part), process, recipe.sampling, shape=shape, seeds=seeds)
+                latent = sample(
+                    self._bind(part),
+                    process,
+                    recipe.sampling,
+                    shape=shape,
+                    seeds=seeds,
+                    device=self.end.material.device,
+                )
                 done += to_pictures(self.autoencoder.decode(latent))
                 bar.move(len(done))
         return done
@@ -166,7 +176,7 @@ class Artist:
         heard = 1 if self.end.recipe.sampling.guidance == 1 else 2
         if isinstance(network, DiT):
             known = [self.labels.get((a.piece.subgroup, a.piece.style), network.classes) for a in asked]
-            label = torch.tensor(known)
+            label = torch.tensor(known, device=self.end.material.device)
             labels = (label, torch.full_like(label, network.classes))[:heard]
             return lambda x_t, time: [network(x_t, time, each) for each in labels]
         assert isinstance(network, Transformer)

@@ -1,4 +1,4 @@
-"""Settings of training: the optimiser, its schedule, the average."""
+"""Settings of training: the optimiser, its schedule, the average; where it computes."""
 
 from typing import Literal
 
@@ -19,6 +19,16 @@ class OptimizerConfig(Config):
     clip: float = Field(1.0, gt=0, description="largest global norm of the gradient")
     warmup: int = Field(0, ge=0, description="pictures over which the rate rises from zero")
     decay: float = Field(0.3, ge=0, le=1, description="last share of the stage over which the rate falls to zero")
+
+
+class ComputeConfig(Config):
+    """Where and how a run computes; a run may go on elsewhere, or otherwise."""
+
+    device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto: a GPU where there is one")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of products, weights stay float32; auto: bfloat16 on a GPU that has it"
+    )
+    compile: bool = Field(False, description="compile the network's blocks: a minute at first, then faster on a GPU")
 
 
 class AverageConfig(Config):

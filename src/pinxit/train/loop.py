@@ -1,6 +1,5 @@
 """The loop: the only one; everything that trains goes through it."""
 
-from pinxit.rng import Draws
 from pinxit.train.run import B, Run, StepReport
 from pinxit.train.state import TrainState
 
@@ -10,9 +9,7 @@ def fit(run: Run[B]) -> TrainState:
     state = run.state
     while state.seen < run.examples:
         batches = run.loader.next_step(state.seen)  # the micro-batches of one step
-        losses = [
-            run.backward(run.objective.loss(batch, Draws(state.seed, batch.position), state)) for batch in batches
-        ]
+        losses = [run.learn(batch) for batch in batches]
         norm = state.optimizer.gradient_norm(sum(loss.weight for loss in losses))
         run.refuse_non_finite(batches, losses, norm)
         rate = state.optimizer.step(state.seen_in_stage, norm)

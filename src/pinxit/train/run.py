@@ -5,7 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
+import torch
+
 from pinxit.errors import DivergenceError
+from pinxit.rng import Draws
+from pinxit.train.compute import Compute
 from pinxit.train.objective import Loss, Objective
 from pinxit.train.state import TrainState
 
@@ -68,9 +72,13 @@ class Run(Generic[B]):
     examples_per_step: int
     hooks: Sequence[Hook] = field(default_factory=list)
     last_good: Callable[[], str] = lambda: "none was written yet"
+    compute: Compute = field(default_factory=lambda: Compute(torch.device("cpu"), torch.float32, compiled=False))
 
-    def backward(self, loss: Loss) -> Loss:
-        """The loss, with its gradients added to the parameters'."""
+    def learn(self, batch: B) -> Loss:
+        """The loss of a batch, with its gradients added to the parameters'."""
+        draws = Draws(self.state.seed, batch.position, self.compute.device)
+        with self.compute.precision():
+            loss = self.objective.loss(batch, draws, self.state)
         loss.total.backward()  # type: ignore[no-untyped-call]
         return loss
 
