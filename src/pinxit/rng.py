@@ -54,9 +54,13 @@ class Draws:
     once, on any device, each picture as it would be alone.
     """
 
-    def __init__(self, seed: int, positions: Sequence[int], device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, seed: int, positions: Sequence[int] | Int[Tensor, "b"], device: torch.device | str = "cpu"
+    ) -> None:
         self.seed = seed
-        self.positions = torch.tensor([_wrapped(position) for position in positions], device=device)
+        if not isinstance(positions, Tensor):
+            positions = torch.tensor([_wrapped(position) for position in positions])
+        self.positions = positions.to(device)
 
     def normal(self, name: str, shape: Sequence[int]) -> Float[Tensor, "b ..."]:
         """Standard normal noise of `shape` for every picture (Box and Muller 1958), within 6 deviations."""

@@ -45,7 +45,7 @@ def begin(recipe: Recipe, index: int = 0, before: TrainState | None = None, **mo
 def train(recipe: Recipe, state: TrainState, folder: Path) -> TrainState:
     cache = encode([record(i, label=i % 2) for i in range(4)], Codec(), Words(), folder, FINGERPRINT)
     stage = list(recipe.stages.values())[state.stage]
-    objective = objective_for(recipe, stage, state.model, NullCondition("empty", cache.null))
+    objective = objective_for(recipe, stage, state, NullCondition("empty", cache.null))
     loader = CacheLoader(FromDisk(cache, 0), plan(cache, stage.batch), 0, started=state.started)
     fit(Run(state, objective, loader, state.started + stage.images, stage.batch, [follow_average(stage.batch)]))
     loader.close()
@@ -73,7 +73,7 @@ def test_learned_null_states_are_trained_and_averaged(tmp_path: Path) -> None:
 def test_the_losses_of_dropped_captions_and_no_others_follow_the_learned_states(tmp_path: Path) -> None:
     state = train(recipe(), begin(recipe()), tmp_path)
     cache = Cache(tmp_path)
-    objective = objective_for(recipe(), recipe().stages["alignment"], state.model, NullCondition("empty", cache.null))
+    objective = objective_for(recipe(), recipe().stages["alignment"], state, NullCondition("empty", cache.null))
     batch, position = FromDisk(cache, 0).batch([0, 1, 2, 3], 0), (0, 1, 2, 3)
     dropped = Draws(0, position).uniform("dropout") < 0.5
     with torch.no_grad():
@@ -87,7 +87,7 @@ def test_the_losses_of_dropped_captions_and_no_others_follow_the_learned_states(
 def test_the_average_is_probed_with_its_own_null_states(tmp_path: Path) -> None:
     state = train(recipe(), begin(recipe()), tmp_path)
     cache = Cache(tmp_path)
-    objective = objective_for(recipe(), recipe().stages["alignment"], state.model, NullCondition("empty", cache.null))
+    objective = objective_for(recipe(), recipe().stages["alignment"], state, NullCondition("empty", cache.null))
     batch = FromDisk(cache, 0).batch([0, 1, 2, 3], 0)
     with torch.no_grad():
         before = objective.each(state.average.model, batch, Draws(0, batch.position))

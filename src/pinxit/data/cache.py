@@ -55,8 +55,8 @@ def write_table(file: Path, table: str, rows: Iterable[Mapping[str, object]]) ->
 
     temporary = file.with_name(f".{file.name}.part")
     writer = ArrowWriter(path=str(temporary), features=features(table))
-    for row in rows:
-        writer.write(dict(row))
+    if columns := list(rows):
+        writer.write_batch({name: [row[name] for row in columns] for name in columns[0]})
     writer.finalize()
     with temporary.open("rb") as opened:
         os.fsync(opened.fileno())
@@ -103,12 +103,15 @@ def open_table(folder: Path, number: int, table: str) -> Any:
     return Dataset.from_file(str(shard_files(folder, number)[table]))
 
 
-def pack(tensor: Float[Tensor, "..."], dtype: str, name: str) -> bytes:
-    """A tensor's numbers in the cache's precision; DataError that names it if they are not finite there."""
-    numbers = tensor.detach().cpu().to(getattr(torch, dtype))
-    if not torch.isfinite(numbers).all():
-        raise DataError(name, f"what the encoder made of it is not finite in {dtype}", "look at it, or use float32")
-    return numbers.contiguous().numpy().tobytes()
+def pack(tensors: Sequence[Float[Tensor, "..."]], dtype: str, names: Sequence[str]) -> list[bytes]:
+    """The numbers of tensors in the cache's precision; DataError that names the first in which they are not finite."""
+    packed = []
+    for tensor, name in zip(tensors, names, strict=True):
+        numbers = tensor.to(getattr(torch, dtype)).numpy()
+        if not np.isfinite(numbers).all():
+            raise DataError(name, f"what the encoder made of it is not finite in {dtype}", "look at it, or use float32")
+        packed.append(numbers.tobytes())
+    return packed
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ from pinxit.models.text import TextEncoder
 SHARD, FEWEST = 2048, 32  # records; of large pictures fewer, since a stop loses a shard at most
 PIXELS, TEXTS = 2**21, 64  # through the encoders at once
 PICTURES = 32  # at most
-AHEAD = 16  # records that each reading process keeps ready
+TOGETHER, AHEAD = 16, 4  # records that a reading process hands over at once, and how often it does so ahead
 EXAMPLES = 5  # of lost words, in the account
 
 
@@ -134,9 +134,10 @@ class Shard:
         rows: list[dict[str, object]] = []
         for first in range(0, len(names), TEXTS):
             part = names[first : first + TEXTS]
-            for name, states in zip(part, self.text.encode([self.texts[n] for n in part]), strict=True):
-                packed = pack(states, dtype, f"caption {self.texts[name]!r}")
-                rows.append({"hash": name, "shape": list(states.shape), "states": packed})
+            encoded = self.text.encode([self.texts[name] for name in part])
+            packed = pack(encoded, dtype, [f"caption {self.texts[name]!r}" for name in part])
+            for name, states, data in zip(part, encoded, packed, strict=True):
+                rows.append({"hash": name, "shape": list(states.shape), "states": data})
         return rows
 
     def _reject(self, key: str, why: str) -> None:
@@ -186,17 +187,13 @@ def _encode_rest(
 def _watched(bar: Bar, records: Sequence[Record], start: int, workers: int) -> Iterator[Record]:
     """The records from the `start`-th on, read by so many other processes; the bar says how many were taken."""
     places, ahead = range(start, len(records)), AHEAD if workers else None
-    loader: Iterable[Record] = DataLoader(
-        cast("Dataset[Record]", records), None, sampler=places,
-        num_workers=workers, collate_fn=_as_it_is, prefetch_factor=ahead,
+    loader: Iterable[list[Record]] = DataLoader(
+        cast("Dataset[Record]", records), TOGETHER if workers else 1, sampler=places,
+        num_workers=workers, collate_fn=list, prefetch_factor=ahead,
     )  # fmt: skip
-    for place, record in zip(places, loader, strict=True):
+    for place, record in zip(places, chain.from_iterable(loader), strict=True):
         yield record
         bar.move(place + 1)
-
-
-def _as_it_is(record: Any) -> Any:
-    return record
 
 
 def recaption(records: Iterable[Record], text: TextEncoder, folder: Path) -> Cache:
@@ -314,14 +311,14 @@ def _latents(
 def _through(autoencoder: Autoencoder, group: Sequence[Fitted], dtype: str) -> list[dict[str, object]]:
     """Rows of pictures of one size."""
     pictures = torch.from_numpy(np.stack([fitted.picture for fitted in group]))
-    mean, std = autoencoder.encode(rearrange(pictures.float(), "b h w c -> b c h w") / 127.5 - 1)
+    pixels = rearrange(pictures.to(autoencoder.device).float(), "b h w c -> b c h w") / 127.5 - 1
+    mean, std = (part.cpu() for part in autoencoder.encode(pixels))
+    names, shape = [f"picture {fitted.key}" for fitted in group], list(mean.shape[1:])
+    packed = zip(group, pack(list(mean), dtype, names), pack(list(std), dtype, names), strict=True)
     return [
-        {
-            "key": fitted.key, "label": fitted.label, "size": list(fitted.size), "shape": list(mean.shape[1:]),
-            "mean": pack(mean[i], dtype, f"picture {fitted.key}"), "std": pack(std[i], dtype, f"picture {fitted.key}"),
-        }
-        for i, fitted in enumerate(group)
-    ]  # fmt: skip
+        {"key": fitted.key, "label": fitted.label, "size": list(fitted.size), "shape": shape, "mean": m, "std": s}
+        for fitted, m, s in packed
+    ]
 
 
 def _claim(folder: Path, fingerprint: Fingerprint) -> None:

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pinxit.diffusion.config import FlowConfig
-from pinxit.diffusion.process import Latent, Level, Prediction
+from pinxit.diffusion.process import Latent, Level, Number, Prediction
 
 
 def shifted(time: Float[Tensor, "b"], shift: float) -> Float[Tensor, "b"]:
@@ -38,11 +38,23 @@ class Flow:
         """Mean squared error of the velocity, a picture (Esser et al. 2024, eq. 12)."""
         return reduce((output - (eps - clean)).square(), "b c h w -> b", "mean")
 
-    def predict(self, output: Latent, x_t: Latent, level: Level) -> Prediction:
+    def clean(self, output: Latent, x_t: Latent, alpha: Number, sigma: Number) -> Latent:
         """The clean latent: x_t - t velocity."""
-        return Prediction(x_t - level.sigma * output)
+        return x_t - sigma * output
+
+    def pin(self, clean: Latent, x_t: Latent, time: Number) -> Latent:
+        """The prediction itself: x_t - t velocity is x_t at t = 0."""
+        return clean
+
+    def predict(self, output: Latent, x_t: Latent, level: Level) -> Prediction:
+        """The clean latent: see `clean`."""
+        return Prediction(self.clean(output, x_t, level.alpha, level.sigma))
 
     def levels(self, steps: int) -> list[Level]:
         """Equal steps in time from 1 to 0, shifted as in training."""
         times = shifted(torch.linspace(1, 0, steps + 1, dtype=torch.float64), self.config.shift).tolist()
         return [Level(alpha=1 - t, sigma=t, time=1000 * t) for t in times]
+
+    def anchors(self, count: int) -> list[Level]:
+        """The levels of as many steps of sampling."""
+        return self.levels(count)

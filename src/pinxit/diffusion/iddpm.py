@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pinxit.diffusion.config import IDDPMConfig
-from pinxit.diffusion.process import Latent, Level, Prediction
+from pinxit.diffusion.process import Latent, Level, Number, Prediction
 from pinxit.diffusion.schedule import alpha_bars, linear_betas, posterior_variances, respaced, uniform_times
+from pinxit.errors import ConfigError
 
 
 class IDDPM:
@@ -63,10 +64,23 @@ class IDDPM:
         nats = torch.where(rearrange(time, "b -> b 1 1 1") == 0, likelihood, divergence)
         return reduce(nats, "b c h w -> b", "mean") / log(2)
 
+    def clean(
+        self, output: Float[Tensor, "b c2 h w"], x_t: Latent, alpha: Number, sigma: Number
+    ) -> Float[Tensor, "b c h w"]:
+        """The clean latent: (x_t - sigma eps) / alpha."""
+        return (x_t - sigma * output.chunk(2, 1)[0]) / alpha
+
+    def pin(self, clean: Latent, x_t: Latent, time: Number) -> Latent:
+        """c_skip x_t + c_out clean, where c_skip = s² / ((10 t)² + s²), c_out = 10 t / sqrt((10 t)² + s²), s = 0.5, and
+        t counts the process's steps (Luo et al. 2023, appendix).
+        """
+        scaled, spread = (10 * time) ** 2, 0.5**2
+        return spread / (scaled + spread) * x_t + 10 * time / (scaled + spread) ** 0.5 * clean
+
     def predict(self, output: Float[Tensor, "b c2 h w"], x_t: Latent, level: Level) -> Prediction:
         """The clean latent and the log variance of the step that this level begins."""
-        eps, between = output.chunk(2, 1)
-        clean = (x_t - level.sigma * eps) / level.alpha
+        _, between = output.chunk(2, 1)
+        clean = self.clean(output, x_t, level.alpha, level.sigma)
         if level.log_variance is None:
             return Prediction(clean)
         lower, upper = level.log_variance
@@ -75,6 +89,15 @@ class IDDPM:
     def levels(self, steps: int) -> list[Level]:
         """`steps` levels with equal steps in time, and the clean one."""
         return respaced(self.bars, uniform_times(steps, self.config.steps))
+
+    def anchors(self, count: int) -> list[Level]:
+        """Times n T / count - 1, noisiest first, and time 0, which is nearly clean (Luo et al. 2023)."""
+        if not 0 < count <= self.config.steps // 2:
+            problem = f"the process has {self.config.steps} levels, and anchors lie two apart at least"
+            raise ConfigError("anchors", count, problem, f"ask for 1 to {self.config.steps // 2}")
+        apart = self.config.steps // count
+        ends = [apart * n - 1 for n in range(count, 0, -1)] + [0]
+        return [Level(float(self._alpha[t]), float(self._sigma[t]), float(t)) for t in ends]
 
     def _posterior_mean(self, clean: Latent, x_t: Latent, time: Float[Tensor, "b"]) -> Latent:
         """The mean of q(x before | x_t, clean) (Ho et al. 2020, eq. 7)."""

@@ -32,6 +32,7 @@ class Prediction:
     log_variance: Latent | None = None
 
 
+Number = float | Float[Tensor, "b 1 1 1"]  # one for all pictures, or one for each
 Denoise = Callable[[Latent, Level], Prediction]
 Noise = Callable[[int], Latent]  # the noise of the k-th step of a stochastic solver, shaped like the latent
 
@@ -56,10 +57,24 @@ class Process(Protocol):
         """The training loss of every picture."""
         ...
 
+    def clean(
+        self, output: Float[Tensor, "b c2 h w"], x_t: Latent, alpha: Number, sigma: Number
+    ) -> Float[Tensor, "b c h w"]:
+        """The clean latent that the network's raw output stands for at x_t = alpha clean + sigma eps."""
+        ...
+
+    def pin(self, clean: Latent, x_t: Latent, time: Number) -> Latent:
+        """A consistency function, made of a prediction at a time of 0 to 1000; at time 0 it is x_t itself."""
+        ...
+
     def predict(self, output: Float[Tensor, "b c2 h w"], x_t: Latent, level: Level) -> Prediction:
         """What the network's raw output says about the clean latent."""
         ...
 
     def levels(self, steps: int) -> list[Level]:
         """`steps` + 1 levels from pure noise to clean, for a solver of `steps` steps."""
+        ...
+
+    def anchors(self, count: int) -> list[Level]:
+        """`count` levels from pure noise down, and the end at time 0: where a consistency function is learned."""
         ...

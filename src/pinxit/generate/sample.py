@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pinxit.diffusion.guidance import DenoiseEach, guided
-from pinxit.diffusion.process import Latent, Level, Prediction, Process
+from pinxit.diffusion.process import Denoise, Latent, Level, Prediction, Process
+from pinxit.diffusion.solver.consistency import few_levels
 from pinxit.diffusion.solver.table import solve
 from pinxit.generate.config import SamplingConfig
 from pinxit.rng import Draws
@@ -26,6 +27,15 @@ def denoiser(predict: Predict, process: Process) -> DenoiseEach:
     return denoise
 
 
+def pinned(denoise: Denoise, process: Process) -> Denoise:
+    """The consistency function of a distilled network's predictions."""
+
+    def ends(x_t: Latent, level: Level) -> Prediction:
+        return Prediction(process.pin(denoise(x_t, level).clean, x_t, level.time))
+
+    return ends
+
+
 @torch.no_grad()
 def sample(
     predict: Predict,
@@ -40,5 +50,7 @@ def sample(
     draws = Draws(0, seeds, device)
     denoise = guided(denoiser(predict, process), settings.guidance)
     levels = process.levels(settings.steps)
+    if settings.solver == "consistency":
+        denoise, levels = pinned(denoise, process), few_levels(process, settings.anchors, settings.steps)
     start = draws.normal("start", shape) * levels[0].sigma
     return solve(settings.solver, denoise, start, levels, lambda step: draws.normal(f"step/{step}", shape))

@@ -50,14 +50,15 @@ class TokenEncoder:
 
     @torch.no_grad()
     def encode(self, texts: Sequence[str]) -> list[Float[Tensor, "_ f"]]:
-        """The states of every text's own tokens, at most `identity.length`, in float32, on the network's device."""
+        """The states of every text's own tokens, at most `identity.length`, in float32, on the processor."""
         if not texts:
             return []
-        tokens = [self._shorten(self._split(self.clean(text)).ids) for text in texts]
+        split = self.tokenizer.encode_batch([self.clean(text) for text in texts])
+        tokens = [self._shorten(each.ids) for each in split]
         lengths = torch.tensor([len(numbers) for numbers in tokens])
         ids = pad_sequence([torch.tensor(numbers) for numbers in tokens], batch_first=True)
         keep = torch.arange(ids.shape[1]) < lengths[:, None]
-        states = self.network(ids.to(self.device), keep.to(self.device))
+        states = self.network(ids.to(self.device), keep.to(self.device)).cpu()
         return [state[:length] for state, length in zip(states, lengths, strict=True)]
 
     def _split(self, cleaned: str) -> Encoding:

@@ -6,6 +6,7 @@ from torch import nn
 from pinxit.data.config import Fingerprint
 from pinxit.diffusion.build import make_process
 from pinxit.diffusion.config import FlowConfig, ProcessConfig
+from pinxit.distill.consistency import TEACHER, Consistency
 from pinxit.errors import ConfigError
 from pinxit.generate.card import ModelCard
 from pinxit.models.config import TransformerConfig
@@ -15,6 +16,7 @@ from pinxit.models.transformer import Transformer
 from pinxit.recipes.recipe import Recipe, StageConfig
 from pinxit.rng import seed_at
 from pinxit.train.average import Average
+from pinxit.train.compute import PLAIN, Compute
 from pinxit.train.diffusion import ClassToImage, TextToImage
 from pinxit.train.optimizer import Optimizer
 from pinxit.train.state import TrainState
@@ -78,31 +80,44 @@ def begin_stage(
     classes: int,
     before: TrainState | None,
     start: Transformer | None = None,
-    device: torch.device | None = None,
+    compute: Compute = PLAIN,
 ) -> TrainState:
     """The state at the start of stage `index`: weights and average carried over the border, all else anew."""
     stage = list(recipe.stages.values())[index]
     config = network_config(recipe, stage, factor)
-    model, average = (fresh_model(recipe, stage, config, classes).to(device) for _ in range(2))
+    model, average = (fresh_model(recipe, stage, config, classes).to(compute.device) for _ in range(2))
     if before is not None:
         cross_border(before.model, model, recipe)
         cross_border(before.average.model, average, recipe)
     elif start is not None:
         for network in (model, average):
             keep_null(start, network)
-            network.to(device).load_state_dict(start.state_dict())
+            network.to(compute.device).load_state_dict(start.state_dict())
+    target = nn.ModuleDict()
+    if stage.teaches == "steps":  # the student begins as its teacher, which is what would be drawn from until now
+        model.load_state_dict(average.state_dict())
+        teacher = fresh_model(recipe, stage, config, classes).to(compute.device)
+        keep_null(average, teacher)
+        teacher.load_state_dict(average.state_dict())
+        target[TEACHER] = teacher.requires_grad_(False).eval()
     seen = before.seen if before else 0
     followed = Average(average, stage.average)
-    optimizer = Optimizer(dict(model.named_parameters()), stage.optimizer, stage.images)
-    return TrainState(model, followed, optimizer, recipe.seed, stage=index, seen=seen, started=seen)
+    trained = dict(model.named_parameters())
+    optimizer = Optimizer(trained, stage.optimizer, stage.images, recorded=compute.recorded)
+    return TrainState(model, followed, optimizer, recipe.seed, stage=index, seen=seen, started=seen, target=target)
 
 
 def objective_for(
-    recipe: Recipe, stage: StageConfig, model: nn.Module, null: NullCondition
+    recipe: Recipe, stage: StageConfig, state: TrainState, null: NullCondition
 ) -> ClassToImage | TextToImage:
-    """What the stage trains `model` to do."""
-    process = make_process(process_config(recipe, stage))
+    """What the stage trains the state's model to do."""
+    process, model = make_process(process_config(recipe, stage)), state.model
     if isinstance(model, DiT):
         return ClassToImage(model, process, stage.dropout)
     assert isinstance(model, Transformer)
+    if stage.teaches == "steps":
+        teacher = state.target[TEACHER]
+        assert isinstance(teacher, Transformer)
+        target = state.average.model
+        return Consistency(model, process, null, stage.consistency, teacher=teacher, target=target)
     return TextToImage(model, process, stage.dropout, null)

@@ -1,7 +1,7 @@
 """The stages of a recipe, one after another, in a run folder; may be stopped and started anywhere."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -63,9 +63,11 @@ class Course:
                     continue
                 with self.meter.stage(name, "encode"):
                     material = open_material(self.recipe, stage, self.folder, self.compute.device)
+                if not material.is_resident:  # batches from the disk have shapes of their own, each to be recorded
+                    self.compute = replace(self.compute, recorded=False)
                 state = begin_stage(
                     self.recipe, index, factor=material.factor, classes=material.classes, before=state,
-                    start=self.start, device=self.compute.device,
+                    start=self.start, compute=self.compute,
                 )  # fmt: skip
                 if place:
                     read_checkpoint(state, saved[-1])
@@ -78,7 +80,7 @@ class Course:
         return state
 
     def _train(self, name: str, stage: StageConfig, state: TrainState, material: Material, stopper: Stopper) -> None:
-        objective = objective_for(self.recipe, stage, state.model, material.null)
+        objective = objective_for(self.recipe, stage, state, material.null)
         look = probe(objective, material.probes, self.folder / "probe.jsonl", name)
         self.compute.prepare(state.model)
         loader = material.loader(state.started)

@@ -1,7 +1,7 @@
 """The demo: an overfit check, three stages on one style sized to this machine, scores, and the page that shows it."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
@@ -52,9 +52,9 @@ def overfit(recipe: Recipe, material: Material) -> Check:
     quick = OptimizerConfig(kind="muon", learning_rate=2e-3, matrix_rate=2e-2, warmup=5 * batch, decay=0.3)
     stage = stage.model_copy(update={"images": OVERFIT_STEPS * batch, "dropout": 0.0, "optimizer": quick})
     alone = recipe.model_copy(update={"stages": {"alignment": stage}})
-    compute = choose_compute(recipe.compute)
-    state = begin_stage(alone, 0, factor=material.factor, classes=material.classes, before=None, device=compute.device)
-    objective = objective_for(alone, stage, state.model, material.null)
+    compute = replace(choose_compute(recipe.compute), recorded=False)
+    state = begin_stage(alone, 0, factor=material.factor, classes=material.classes, before=None, compute=compute)
+    objective = objective_for(alone, stage, state, material.null)
     eight = plan(material.cache, batch, list(range(OVERFIT)))
     loader = CacheLoader(material.disk, eight, recipe.seed, accumulation=stage.accumulation)
     losses: list[float] = []

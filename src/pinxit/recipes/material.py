@@ -102,10 +102,14 @@ class Material:
         """The states of the empty caption."""
         return NullCondition("empty", self.cache.null.to(self.device))
 
+    @cached_property
+    def is_resident(self) -> bool:
+        """Whether training holds the cache in the device's memory."""
+        return fits(self.cache, self.device)
+
     def loader(self, started: int) -> CacheLoader:
         """The stream of the stage that began when `started` examples of the run were seen."""
-        held = fits(self.cache, self.device)
-        source = Resident(self.cache, self.seed, self.device) if held else self.disk
+        source = Resident(self.cache, self.seed, self.device) if self.is_resident else self.disk
         return CacheLoader(source, self.plan, self.seed, accumulation=self.stage.accumulation, started=started)
 
     @property

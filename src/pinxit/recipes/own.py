@@ -127,7 +127,12 @@ class Gallery:
 
     def _draw(self, pipeline: Pipeline) -> list[Pixels]:
         prompts = [one.prompt for one in self.shown]
-        drawings = pipeline.draw(prompts, range(len(prompts)), self.recipe.sampling, (self.side, self.side))
+        settings = self.recipe.sampling
+        if (
+            settings.solver == "consistency" != pipeline.card.sampling.solver
+        ):  # a student's settings are not its teacher's
+            settings = pipeline.card.sampling
+        drawings = pipeline.draw(prompts, range(len(prompts)), settings, (self.side, self.side))
         return [drawing.picture for drawing in drawings]
 
     def _sheet(self, stage: str, seen: int, file: str, nearest: Nearest | None = None) -> Sheet:

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from pinxit.config import Config
 from pinxit.diffusion.config import FlowConfig, ProcessConfig
+from pinxit.distill.config import ConsistencyConfig
 from pinxit.generate.config import SamplingConfig
 from pinxit.models.config import (
     AutoencoderConfig,
@@ -52,7 +53,7 @@ DataConfig = Annotated[EmojiDataConfig | RecordsDataConfig, Field(discriminator=
 class StageConfig(Config):
     """One stage: what is taught, on which pictures, at which size, for how long."""
 
-    teaches: Literal["class", "text"]
+    teaches: Literal["class", "text", "steps"] = Field(description="steps: to draw in few, as a student of the weights")
     data: DataConfig
     images: int = Field(gt=0, description="pictures seen in this stage")
     resolution: int = Field(gt=0, description="side of the nominal square in pixels")
@@ -64,6 +65,7 @@ class StageConfig(Config):
     shift: float | None = Field(None, description="time shift of a flow in this stage; none keeps the process's own")
     optimizer: OptimizerConfig = OptimizerConfig()
     average: AverageConfig = AverageConfig()
+    consistency: ConsistencyConfig = Field(ConsistencyConfig(), description="of a stage that teaches steps")
 
     @model_validator(mode="after")
     def _micro_batches_divide_batch(self) -> "StageConfig":
@@ -101,6 +103,25 @@ class Recipe(Config):
             raise ValueError("a stage that teaches classes follows another stage; it can only be the first one")
         if self.start and taught[0] == "class":
             raise ValueError("start names text-to-image weights, but the first stage teaches classes; drop either")
+        return self
+
+    @model_validator(mode="after")
+    def _students_have_a_teacher(self) -> "Recipe":
+        names = list(self.stages)
+        for name, before in zip(names, [None, *names], strict=False):
+            if self.stages[name].teaches != "steps":
+                continue
+            taught = self.stages[before].teaches if before else "text" if self.start else None
+            if taught != "text":
+                raise ValueError(f"stages.{name} teaches steps to a student of the weights before it; say `start`")
+            if name != names[-1]:
+                raise ValueError(f"stages.{name} teaches steps; it can only be the last stage")
+            told, wanted = (self.sampling.solver, self.sampling.anchors), self.stages[name].consistency.anchors
+            if told != ("consistency", wanted):
+                problem = (
+                    f"{told[0]!r} and {told[1]}; after a stage that teaches steps set them to consistency and {wanted}"
+                )
+                raise ValueError(f"sampling.solver and sampling.anchors are {problem}")
         return self
 
     @model_validator(mode="after")

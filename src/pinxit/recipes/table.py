@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from pinxit.errors import ConfigError
-from pinxit.recipes import emoji, pixart
+from pinxit.recipes import emoji, few, pixart
 from pinxit.recipes.recipe import Recipe
 from pinxit.recipes.tree import merge, validated
 
@@ -15,6 +15,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "demo": emoji.demo,
     "emoji": emoji.shipped,
     "own": emoji.own,
+    "few": few.few,
     "smallest": emoji.smallest,
     "pixart": pixart.paper,
     "pixart-scaled": partial(pixart.paper, scale_rate=True),

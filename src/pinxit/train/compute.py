@@ -1,4 +1,4 @@
-"""How a run computes: its device, the precision of its products, and whether its blocks are compiled."""
+"""How a run computes: its device, the precision of its products, what is compiled and what is recorded."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -18,8 +18,9 @@ class Compute:
     """Weights and sums stay float32; products are in `dtype`, by autocast."""
 
     device: torch.device
-    dtype: torch.dtype
-    compiled: bool
+    dtype: torch.dtype = torch.float32
+    compiled: bool = False
+    recorded: bool = False
 
     def precision(self) -> AbstractContextManager[object]:
         """While it is entered, products are in `dtype`."""
@@ -32,6 +33,9 @@ class Compute:
         if self.compiled:
             for block in cast("Iterable[nn.Module]", network.get_submodule("blocks").children()):
                 block.compile()
+
+
+PLAIN = Compute(torch.device("cpu"))
 
 
 def choose_compute(config: ComputeConfig) -> Compute:
@@ -48,4 +52,4 @@ def choose_compute(config: ComputeConfig) -> Compute:
         raise ConfigError("precision", wanted, "this GPU has no bfloat16 units", "say float32, or auto")
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high" if wanted == "bfloat16" else "highest")
-    return Compute(device, getattr(torch, wanted), config.compile)
+    return Compute(device, getattr(torch, wanted), config.compile, config.record and device.type == "cuda")

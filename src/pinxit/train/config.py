@@ -29,6 +29,9 @@ class ComputeConfig(Config):
         "auto", description="of products, weights stay float32; auto: bfloat16 on a GPU that has it"
     )
     compile: bool = Field(False, description="compile the network's blocks: a minute at first, then faster on a GPU")
+    record: bool = Field(
+        True, description="record a step on a CUDA GPU once and replay it, where its memory holds the whole cache"
+    )
 
 
 class AverageConfig(Config):

@@ -79,7 +79,7 @@ class Muon(torch.optim.Optimizer):
             for alike in moved.values():
                 self._move(alike, group["lr"], group["momentum"], group["weight_decay"])
 
-    def _move(self, alike: list[Tensor], rate: float, momentum: float, decay: float) -> None:
+    def _move(self, alike: list[Tensor], rate: float | Tensor, momentum: float, decay: float) -> None:
         for parameter in alike:
             if not self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)
@@ -88,8 +88,9 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_lerp_(buffers, gradients, 1 - momentum)
         ahead = torch._foreach_lerp(gradients, buffers, momentum)
         flat = [each.flatten(1) for each in ahead]
-        made = orthogonalise(torch.stack(flat)) if len(flat) > 1 else [orthogonalise(flat[0])]
+        made = orthogonalise(torch.stack(flat)) if len(flat) > 1 else orthogonalise(flat[0])[None]
         rows, columns = flat[0].shape
+        moves = made * (-rate * max(1, rows / columns) ** 0.5)
         torch._foreach_mul_(alike, 1 - rate * decay)
-        updates = [each.view_as(parameter) for each, parameter in zip(made, alike, strict=True)]
-        torch._foreach_add_(alike, updates, alpha=-rate * float(max(1, rows / columns)) ** 0.5)
+        updates = [each.view_as(parameter) for each, parameter in zip(moves, alike, strict=True)]
+        torch._foreach_add_(alike, updates)

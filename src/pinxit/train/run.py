@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-import torch
+from torch import Tensor
 
 from pinxit.errors import DivergenceError
 from pinxit.rng import Draws
-from pinxit.train.compute import Compute
+from pinxit.train.compute import PLAIN, Compute
 from pinxit.train.objective import Loss, Objective
+from pinxit.train.recorded import Recorded
 from pinxit.train.state import TrainState
 
 
@@ -72,15 +74,34 @@ class Run(Generic[B]):
     examples_per_step: int
     hooks: Sequence[Hook] = field(default_factory=list)
     last_good: Callable[[], str] = lambda: "none was written yet"
-    compute: Compute = field(default_factory=lambda: Compute(torch.device("cpu"), torch.float32, compiled=False))
+    compute: Compute = PLAIN
 
     def learn(self, batch: B) -> Loss:
         """The loss of a batch, with its gradients added to the parameters'."""
-        draws = Draws(self.state.seed, batch.position, self.compute.device)
+        position = Draws(self.state.seed, batch.position, self.compute.device).positions
+        if not self.compute.recorded:
+            return self._learn(batch, position)
+        tensors = {name: value for name, value in vars(batch).items() if isinstance(value, Tensor)}
+        self._example, self._names = batch, tuple(tensors)
+        loss = self._replay(position, *tensors.values())
+        return replace(loss, total=loss.total.clone())  # or the next batch's would stand there
+
+    def _learn(self, batch: B, position: Tensor) -> Loss:
+        draws = Draws(self.state.seed, position, self.compute.device)
         with self.compute.precision():
             loss = self.objective.loss(batch, draws, self.state)
         loss.total.backward()  # type: ignore[no-untyped-call]
-        return loss
+        return replace(loss, total=loss.total.detach())
+
+    @cached_property
+    def _replay(self) -> Recorded[Loss]:
+        """`_learn` of a batch's tensors, whatever the batch's other parts."""
+
+        def learn(position: Tensor, *tensors: Tensor) -> Loss:
+            given = dict(zip(self._names, tensors, strict=True))
+            return self._learn(replace(self._example, **given), position)  # type: ignore[type-var]
+
+        return Recorded(learn)
 
     def refuse_non_finite(self, batches: Sequence[B], losses: Sequence[Loss], norm: float) -> None:
         """Stops the run when a loss or a gradient is not finite, before it reaches the weights."""

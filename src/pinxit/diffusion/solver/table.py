@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pinxit.diffusion.process import Denoise, Latent, Level, Noise
 from pinxit.diffusion.solver.ancestral import ancestral
+from pinxit.diffusion.solver.consistency import consistency
 from pinxit.diffusion.solver.ddim import ddim
 from pinxit.diffusion.solver.dpm import dpm
 from pinxit.diffusion.solver.sa import sa
@@ -16,6 +17,7 @@ DETERMINISTIC: Mapping[str, Callable[[Denoise, Latent, Sequence[Level]], Latent]
 STOCHASTIC: Mapping[str, Callable[[Denoise, Latent, Sequence[Level], Noise], Latent]] = {
     "ancestral": ancestral,
     "sa": sa,
+    "consistency": consistency,
 }
 
 
