@@ -4,6 +4,10 @@
 class PinxitError(Exception):
     """Everything that pinxit raises on purpose; the command line prints it without a traceback."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """The message goes to another process, not the parts that it was made of."""
+        return Exception.__new__, (type(self), *self.args), vars(self)
+
 
 class ConfigError(PinxitError):
     """A setting that cannot work, with its full path."""

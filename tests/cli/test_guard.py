@@ -97,3 +97,13 @@ def test_a_reader_that_has_gone_is_no_error(code: str) -> None:
 def test_an_output_that_is_full_is_one_line() -> None:
     output = os.open("/dev/full", os.O_WRONLY)
     assert into(output, CONTENTS) == (1, "pinxit: standard output: No space left on device\n")
+
+
+def test_a_full_gpu_is_a_line_that_says_what_takes_less(capsys: pytest.CaptureFixture[str]) -> None:
+    from torch import OutOfMemoryError
+
+    status, said = end(failing(OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")), capsys)
+    assert status == 1
+    assert said.startswith("pinxit verb: the GPU's memory is full; ")
+    assert "accumulation" in said
+    assert said.count("\n") == 1

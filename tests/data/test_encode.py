@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from pinxit.data import encode as module
 from pinxit.data.bucket import buckets, fit, nearest
 from pinxit.data.cache import Cache, caption_hash, read_manifest, shard_files, verify
 from pinxit.data.encode import encode, recaption, recaption_beside
 from pinxit.data.kind import Caption, Record
 from pinxit.errors import DataError
+from pinxit.log import Bar
 from tests.data.double import FINGERPRINT, Codec, Words, record
 
 
@@ -292,3 +294,29 @@ def test_large_pictures_are_encoded_few_at_once(
     encode([record(i, (16, 16)) for i in range(33)], Watched(), Words(), tmp_path, wanted)
     assert max(groups) == most
     assert sum(groups) == 33
+
+
+class Torn(list[Record]):
+    """Records of which the third cannot be read once they are torn; before, the signatures are checked on them."""
+
+    torn = False
+
+    def __getitem__(self, place: int) -> Record:  # type: ignore[override]
+        if place == 2 and self.torn:
+            raise DataError("key 2", "its file is torn", "copy it again")
+        return super().__getitem__(place)
+
+
+@pytest.mark.parametrize("readers", [0, 2])
+def test_records_come_in_their_order_whoever_reads_them_and_errors_as_they_are(readers: int) -> None:
+    with Bar("encoding", 9) as bar:
+        records = [record(i) for i in range(9)]
+        found = list(module._watched(bar, module.Reading(records), 3, readers))
+        assert [each.key for each in found] == [f"key {i}" for i in range(3, 9)]
+        assert all(np.array_equal(each.picture, records[i + 3].picture) for i, each in enumerate(found))
+        assert bar.done == 9
+        torn = Torn(records)
+        taken = module._watched(bar, module.Reading(torn), 0, readers)
+        torn.torn = True
+        with pytest.raises(DataError, match="key 2: its file is torn; copy it again"):
+            list(taken)

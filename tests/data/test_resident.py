@@ -51,6 +51,14 @@ def test_a_processor_reads_from_disk(cache: Cache) -> None:
     assert not fits(cache, torch.device("cpu"))
 
 
+@pytest.mark.parametrize(("free", "wanted"), [(2.5, True), (1.9, False)])
+def test_a_gpu_holds_a_cache_of_less_than_half_its_free_memory(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch, free: float, wanted: bool
+) -> None:
+    monkeypatch.setattr("pinxit.data.resident.free_memory", lambda _device: int(free * cache.size))
+    assert fits(cache, torch.device("cuda")) == wanted
+
+
 def test_the_size_is_that_of_the_numbers(cache: Cache) -> None:
     latents = sum(2 * 2 * c * h * w for c, h, w in cache.shapes)
     states, lengths = cache.states()

@@ -9,11 +9,13 @@ import torch
 from pydantic import ValidationError
 
 from pinxit.data.emoji import load_art
+from pinxit.diffusion.config import IDDPMConfig
 from pinxit.errors import DataError, Stopped
+from pinxit.generate.card import read_card
 from pinxit.generate.config import SamplingConfig
-from pinxit.generate.load import load_pipeline
-from pinxit.models.transformer import Transformer
+from pinxit.generate.load import SHIPPED, load_pipeline
 from pinxit.recipes import course as course_module
+from pinxit.recipes.build import process_config
 from pinxit.recipes.course import Course, StageEnd
 from pinxit.recipes.emoji import smallest
 from pinxit.recipes.few import few
@@ -103,6 +105,9 @@ def test_the_file_carries_its_schedule_and_draws_in_few_steps(
         assert len(calls) == steps
 
 
+TWICE = recipe().network.model_copy(update={"outputs": 2})
+
+
 def tree(**changes: object) -> dict[str, object]:
     return {**recipe().model_dump(), **changes}
 
@@ -118,8 +123,15 @@ def stages(*names: str) -> dict[str, StageConfig]:
         ({"stages": stages("few")}, "student of the weights before it"),
         ({"stages": stages("pixels", "few")}, "student of the weights before it"),
         ({"stages": stages("alignment", "few", "aesthetics")}, "only be the last"),
-        ({"sampling": SamplingConfig()}, "set them to consistency and 50"),
-        ({"sampling": SamplingConfig(solver="consistency", anchors=40)}, "set them to consistency and 50"),
+        ({"sampling": SamplingConfig()}, "sampling.solver is dpm.*say consistency"),
+        ({"sampling": SamplingConfig(solver="consistency", anchors=40, guidance=1)}, "anchors is 40.*say 50"),
+        ({"sampling": SamplingConfig(solver="consistency")}, "guidance is 4.5.*say 1"),
+        ({"sampling": SamplingConfig(solver="consistency", guidance=1, steps=51)}, "steps is 51.*at most 50"),
+        ({"process": IDDPMConfig(steps=60), "network": TWICE}, "anchors is 50.*at most 30"),
+        (
+            {"stages": {**recipe().stages, "few": recipe().stages["few"].model_copy(update={"dropout": 0.1})}},
+            "dropout is",
+        ),
     ],
 )
 def test_a_student_without_a_teacher_or_a_sampler_is_refused(changes: dict[str, object], problem: str) -> None:
@@ -128,6 +140,9 @@ def test_a_student_without_a_teacher_or_a_sampler_is_refused(changes: dict[str, 
 
 
 def test_the_recipe_is_valid_and_its_teacher_is_the_shipped_model() -> None:
-    made = Recipe.model_validate(few().model_dump())
+    made, card = Recipe.model_validate(few().model_dump()), read_card(SHIPPED)
+    (stage,) = made.stages.values()
     assert made.start == "shipped"
-    assert isinstance(Transformer(made.network), Transformer)
+    assert made.network.model_copy(update={"position_base": card.network.position_base}) == card.network
+    assert process_config(made, stage) == card.process
+    assert stage.consistency.guidance == card.sampling.guidance

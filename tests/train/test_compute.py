@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from pinxit.errors import ConfigError
 from pinxit.train.compute import choose_compute
 from pinxit.train.config import ComputeConfig
 from tests.train.toy import build
@@ -32,6 +33,13 @@ def test_products_are_in_bfloat16_and_weights_and_gradients_stay_float32() -> No
         assert mine.grad is not None
         assert mine.grad.dtype == torch.float32
         assert_close(mine.grad, other.grad, rtol=0.05, atol=0.02)
+
+
+def test_compiling_without_a_compiler_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pinxit.train.compute.which", lambda _name: None)
+    assert not choose_compute(ComputeConfig(device="cpu")).compiled
+    with pytest.raises(ConfigError, match="no C compiler"):
+        choose_compute(ComputeConfig(device="cpu", compile=True))
 
 
 @pytest.mark.gpu

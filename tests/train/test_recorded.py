@@ -7,11 +7,22 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from pinxit.data.kind import Batch
+from pinxit.diffusion.build import make_process
+from pinxit.diffusion.config import FlowConfig, IDDPMConfig
+from pinxit.models.config import TransformerConfig
+from pinxit.models.null import NullCondition
+from pinxit.models.transformer import Transformer
 from pinxit.train import recorded
+from pinxit.train.average import Average
 from pinxit.train.compute import Compute
-from pinxit.train.config import OptimizerConfig
+from pinxit.train.config import AverageConfig, OptimizerConfig
+from pinxit.train.diffusion import TextToImage
+from pinxit.train.loop import fit
 from pinxit.train.optimizer import Optimizer
 from pinxit.train.recorded import Recorded
+from pinxit.train.run import Hook, Run
+from pinxit.train.state import TrainState
 from tests.train.toy import build
 
 
@@ -78,3 +89,48 @@ def test_a_recording_is_replayed_with_what_it_is_given_shape_by_shape() -> None:
     for length in (3, 5, 3, 5, 3, 5, 3, 5, 3, 5, 3, 5):
         given = torch.randn(length, device="cuda")
         assert_close(work(given), given.square().sum())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("process", [FlowConfig(), IDDPMConfig()])
+def test_recorded_training_is_plain_training_on_the_same_gpu(process: FlowConfig | IDDPMConfig) -> None:
+    losses = []
+    for told in (False, True):
+        torch.manual_seed(0)
+        config = TransformerConfig(
+            depth=2,
+            width=32,
+            heads=2,
+            channels=3,
+            outputs=make_process(process).outputs,
+            caption_width=6,
+            position_base=4,
+        )
+        network, average = (Transformer(config).cuda() for _ in range(2))
+        trained = dict(network.named_parameters())
+        optimizer = Optimizer(trained, OptimizerConfig(kind="muon"), 1000, recorded=told)
+        state = TrainState(network, Average(average, AverageConfig()), optimizer, seed=0)
+        null = NullCondition("empty", torch.zeros(1, 6, device="cuda"))
+        objective = TextToImage(network, make_process(process), 0.1, null)
+        seen: list[float] = []
+        hooks: list[Hook] = [lambda _, report, seen=seen: seen.append(report.mean)]  # type: ignore[misc]
+        compute = Compute(torch.device("cuda"), recorded=told)
+        fit(Run(state, objective, Batches(), 10 * 8, 8, hooks, compute=compute))
+        losses.append(seen)
+    assert len(set(losses[0])) == 10
+    assert_close(*map(torch.tensor, losses), rtol=1e-3, atol=1e-3)
+
+
+class Batches:
+    """Random batches that are functions of their places."""
+
+    waited = 0.0
+
+    def next_step(self, seen: int) -> list[Batch]:
+        generator = torch.Generator().manual_seed(seen)
+        mean = torch.randn(8, 3, 8, 8, generator=generator)
+        keep = torch.arange(5) < torch.randint(1, 6, (8, 1), generator=generator)
+        caption = torch.randn(8, 5, 6, generator=generator)
+        places = tuple(range(seen, seen + 8))
+        size, aspect, label = torch.full((8, 2), 64.0), torch.ones(8), torch.full((8,), -1)
+        return [Batch(mean, torch.zeros_like(mean), caption, keep, size, aspect, label, places).to("cuda")]

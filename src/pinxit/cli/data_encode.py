@@ -30,7 +30,7 @@ class Arguments(Config):
     buckets: bool = Field(False, description="keep aspect ratios, in buckets of the same area")
     patch: int = Field(2, gt=0, description="of the network that will be trained; sides are multiples of it")
     captions_only: bool = Field(False, description="the pictures are encoded, by a former import; captions are new")
-    device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto: a GPU where there is one")
+    device: str = Field("auto", description="cpu, cuda, cuda:1; auto: a CUDA GPU where there is one")
     autoencoder: AutoencoderConfig = SmallCodecConfig()
     text: TextConfig = MiniLMConfig()
 

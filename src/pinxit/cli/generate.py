@@ -53,7 +53,7 @@ class Arguments(Drawn):
     solver: Solver | None = Field(None, description="none: the model's own")
     guidance: float | None = Field(None, ge=1, description="1.0 is the prompt alone; none: the model's own")
     negative: str = Field("", description="what the pictures should not be")
-    device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto: a GPU where there is one")
+    device: str = Field("auto", description="cpu, cuda, cuda:1; auto: a CUDA GPU where there is one")
 
 
 def main(verb: str, words: list[str]) -> None:

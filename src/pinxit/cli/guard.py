@@ -12,6 +12,10 @@ from pinxit.errors import ConfigError, PinxitError, Stopped
 INTERRUPTED = 130  # what a shell says of a process that Ctrl-C ended
 BROKEN_PIPE = 141  # the same, of one whose reader has gone
 OUTPUT = "standard output"
+OUT_OF_MEMORY = (
+    "the GPU's memory is full; train with a larger --stages.NAME.accumulation, draw with --memory offload, or compute "
+    "on the processor: --compute.device cpu, --device cpu"
+)
 
 
 def guarded(name: str, action: Callable[[], int]) -> int:
@@ -35,23 +39,27 @@ def guarded(name: str, action: Callable[[], int]) -> int:
         why, place = reason(error), file_of(error)
         if why is None:
             raise
-        sys.stderr.write(f"{name}: {place}: {why}\n")
+        sys.stderr.write(f"{name}: {place}: {why}\n" if place else f"{name}: {why}\n")
         return _without_output(1) if place == OUTPUT else 1
     return status
 
 
 def reason(error: Exception) -> str | None:
-    """What the system said, of a disk that is full or a file that cannot be opened; none for any other error."""
+    """What the system said of a full disk or GPU, or of a file that cannot be opened; none for any other error."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported here
+        return OUT_OF_MEMORY
     wrapped = re.search(r"\(os error (\d+)\)", str(error))  # as libraries written in Rust wrap it
     return os.strerror(int(wrapped[1])) if wrapped else None
 
 
 def file_of(error: Exception) -> str:
-    """The file that the error names; where it names none, as on a full disk, the one that was in hand."""
+    """The file that the error names; where it names none, as on a full disk, the one in hand; empty for a full GPU."""
     if isinstance(error, OSError) and error.filename is not None:
         return str(error.filename)
+    if reason(error) == OUT_OF_MEMORY:
+        return ""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     held = (value for frame in reversed(frames) for value in frame.f_locals.values())
     return next((str(value) for value in held if isinstance(value, Path)), OUTPUT)

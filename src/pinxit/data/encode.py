@@ -39,7 +39,8 @@ from pinxit.models.text import TextEncoder
 SHARD, FEWEST = 2048, 32  # records; of large pictures fewer, since a stop loses a shard at most
 PIXELS, TEXTS = 2**21, 64  # through the encoders at once
 PICTURES = 32  # at most
-TOGETHER, AHEAD = 16, 4  # records that a reading process hands over at once, and how often it does so ahead
+TOGETHER, AHEAD = 4, 2  # records that a reading process hands over at once, and how often it does so ahead
+READERS = 8  # at most
 EXAMPLES = 5  # of lost words, in the account
 
 
@@ -167,9 +168,9 @@ def _encode_rest(
     known = set(Cache(folder).captions) if start else set()
     choice = buckets(fingerprint.resolution, fingerprint.multiple, aspect=fingerprint.buckets)
     size = min(SHARD, max(FEWEST, SHARD * 256**2 // fingerprint.resolution**2))
-    workers = 0 if torch.device(autoencoder.device).type == "cpu" else max(1, (os.cpu_count() or 1) - 1)
+    readers = 0 if torch.device(autoencoder.device).type == "cpu" else min(READERS, len(os.sched_getaffinity(0)))
     with Bar("encoding", len(records), start) as bar:
-        stream = _watched(bar, records, start, workers)
+        stream = _watched(bar, Reading(records), start, readers)
         while start < len(records):
             part = islice(stream, size)
             shard = Shard(text, known)
@@ -184,14 +185,34 @@ def _encode_rest(
             bar.move(start)
 
 
-def _watched(bar: Bar, records: Sequence[Record], start: int, workers: int) -> Iterator[Record]:
+class Reading(Sequence[Record | Exception]):
+    """Records, or what went wrong in reading one: raised in another process, its message would be lost."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, place: int) -> Record | Exception:  # type: ignore[override]
+        """Record `place`."""
+        try:
+            return self.records[place]
+        except Exception as error:  # it is raised where it is taken
+            return error
+
+
+def _watched(bar: Bar, records: Sequence[Record | Exception], start: int, readers: int) -> Iterator[Record]:
     """The records from the `start`-th on, read by so many other processes; the bar says how many were taken."""
-    places, ahead = range(start, len(records)), AHEAD if workers else None
-    loader: Iterable[list[Record]] = DataLoader(
-        cast("Dataset[Record]", records), TOGETHER if workers else 1, sampler=places,
-        num_workers=workers, collate_fn=list, prefetch_factor=ahead,
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # or each process says that it was forked
+    places, ahead = range(start, len(records)), AHEAD if readers else None
+    loader: Iterable[list[Record | Exception]] = DataLoader(
+        cast("Dataset[Record | Exception]", records), TOGETHER if readers else 1, sampler=places,
+        num_workers=readers, collate_fn=list, prefetch_factor=ahead,
     )  # fmt: skip
     for place, record in zip(places, chain.from_iterable(loader), strict=True):
+        if isinstance(record, Exception):
+            raise record
         yield record
         bar.move(place + 1)
 

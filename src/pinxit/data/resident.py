@@ -7,7 +7,7 @@ import torch
 
 from pinxit.data.cache import Cache
 from pinxit.data.kind import Batch
-from pinxit.models.device import Device
+from pinxit.models.device import Device, free_memory
 from pinxit.rng import Draws
 
 SHARE = 0.5  # of a GPU's free memory that a cache may take
@@ -16,10 +16,7 @@ WHOLE = 8  # captions are padded to a multiple of this, as attention's kernels l
 
 def fits(cache: Cache, device: torch.device) -> bool:
     """Whether a GPU has room for the cache."""
-    if device.type != "cuda":
-        return False
-    free, _ = torch.cuda.mem_get_info(device)
-    return cache.size < SHARE * free
+    return device.type == "cuda" and cache.size < SHARE * free_memory(device)
 
 
 class Resident:

@@ -24,6 +24,7 @@ class IDDPM:
         betas = linear_betas(config.steps, config.beta_first, config.beta_last)
         self.bars = alpha_bars(betas)
         before = np.append(1.0, self.bars[:-1])
+        self._held: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
         self._clean_weight = torch.from_numpy(betas * np.sqrt(before) / (1 - self.bars))
         self._noisy_weight = torch.from_numpy((1 - before) * np.sqrt(1 - betas) / (1 - self.bars))
         lower, upper = posterior_variances(self.bars)
@@ -36,7 +37,7 @@ class IDDPM:
 
     def add_noise(self, clean: Latent, eps: Latent, time: Float[Tensor, "b"]) -> Latent:
         """x_t of every picture at its own time."""
-        return _at(self._alpha, time, clean) * clean + _at(self._sigma, time, clean) * eps
+        return self._at("alpha", time, clean) * clean + self._at("sigma", time, clean) * eps
 
     def loss(
         self, output: Float[Tensor, "b c2 h w"], clean: Latent, eps: Latent, time: Float[Tensor, "b"]
@@ -45,7 +46,7 @@ class IDDPM:
 
         The bound trains the variance alone: eps is detached in it (Nichol and Dhariwal 2021, eq. 16, weight 1).
         """
-        said, between = output.chunk(2, 1)
+        said, between = output.float().chunk(2, 1) if output.dtype == torch.bfloat16 else output.chunk(2, 1)
         bound = self.bound(torch.cat([said.detach(), between], 1), clean, eps, time)
         return reduce((said - eps).square(), "b c h w -> b", "mean") + bound
 
@@ -55,9 +56,9 @@ class IDDPM:
         """The term of the variational bound at each picture's time, in bits a dimension (Ho et al. 2020, eq. 5)."""
         x_t = self.add_noise(clean, eps, time)
         said, between = output.chunk(2, 1)
-        lower, upper = _at(self._lower, time, clean), _at(self._upper, time, clean)
+        lower, upper = self._at("lower", time, clean), self._at("upper", time, clean)
         said_log = lower + (between + 1) / 2 * (upper - lower)
-        said_clean = (x_t - _at(self._sigma, time, clean) * said) / _at(self._alpha, time, clean)
+        said_clean = (x_t - self._at("sigma", time, clean) * said) / self._at("alpha", time, clean)
         true_mean, said_mean = (self._posterior_mean(start, x_t, time) for start in (clean, said_clean))
         divergence = _normal_kl(true_mean, lower, said_mean, said_log)
         likelihood = -_discretised_log_likelihood(clean, said_mean, 0.5 * said_log)
@@ -101,11 +102,14 @@ class IDDPM:
 
     def _posterior_mean(self, clean: Latent, x_t: Latent, time: Float[Tensor, "b"]) -> Latent:
         """The mean of q(x before | x_t, clean) (Ho et al. 2020, eq. 7)."""
-        return _at(self._clean_weight, time, clean) * clean + _at(self._noisy_weight, time, clean) * x_t
+        return self._at("clean_weight", time, clean) * clean + self._at("noisy_weight", time, clean) * x_t
 
-
-def _at(table: Float[Tensor, "steps"], time: Float[Tensor, "b"], like: Latent) -> Float[Tensor, "b 1 1 1"]:
-    return rearrange(table.to(like)[time.long()], "b -> b 1 1 1")
+    def _at(self, name: str, time: Float[Tensor, "b"], like: Latent) -> Float[Tensor, "b 1 1 1"]:
+        """A table's numbers at each picture's time; it is brought to a device once, since a recorded step cannot."""
+        key = name, like.dtype, like.device
+        if key not in self._held:
+            self._held[key] = getattr(self, f"_{name}").to(like)
+        return rearrange(self._held[key][time.long()], "b -> b 1 1 1")
 
 
 def _normal_kl(mean1: Tensor, log1: Tensor, mean2: Tensor, log2: Tensor) -> Tensor:

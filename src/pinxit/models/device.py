@@ -1,5 +1,7 @@
 """Where numbers are computed: a device by its name."""
 
+import gc
+
 import torch
 
 from pinxit.errors import ConfigError
@@ -8,18 +10,27 @@ Device = torch.device | str
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name; `auto` is a GPU where there is one. ConfigError for a name that stands for nothing here.
-
-    Names are those of torch: `cpu`, `cuda`, `cuda:1`, `mps`.
+    """The device of that name, which is the current one from now on if it is a GPU; `auto` is a CUDA GPU where there is
+    one. ConfigError for a name that stands for nothing here.
     """
-    found = torch.accelerator.is_available()
     if name == "auto":
-        return torch.device(torch.accelerator.current_accelerator() or "cpu") if found else torch.device("cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        has = f"this machine has cpu and {torch.accelerator.current_accelerator()}" if found else "this machine has cpu"
+        count = torch.cuda.device_count()
+        has = "this machine has cpu" + (f" and cuda:0 to cuda:{count - 1}" if count else "")
         problem = f"{has}, or this torch was built for no other ({str(error).splitlines()[0]})"
         raise ConfigError("device", name, problem, "say auto to take what is there") from error
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     return device
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes of a GPU that nothing holds, once what is no longer used was given back."""
+    gc.collect()  # recorded steps and what they were made from hold each other
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(device)
+    return free

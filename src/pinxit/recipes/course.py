@@ -1,7 +1,7 @@
 """The stages of a recipe, one after another, in a run folder; may be stopped and started anywhere."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from pinxit.train.checkpoint import (
     read_place,
     write_checkpoint,
 )
-from pinxit.train.compute import choose_compute
+from pinxit.train.compute import Compute, choose_compute
 from pinxit.train.hook import Checkpointer, Every, StepLog, Stopper, follow_average
 from pinxit.train.loop import fit
 from pinxit.train.run import Hook, Run
@@ -48,11 +48,14 @@ class Course:
     folder: Path
     start: Transformer | None = None
     after_stage: Sequence[Callable[[StageEnd], None]] = field(default_factory=list)
+    compute: Compute = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.compute = choose_compute(self.recipe.compute)
 
     def run(self) -> TrainState:
         """All stages are done; goes on from the newest checkpoint of the folder, if there is one."""
         self._claim_folder()
-        self.compute = choose_compute(self.recipe.compute)
         self.meter = Meter(self.folder)
         saved = complete_checkpoints(self.folder)
         place = read_place(saved[-1]) if saved else None
@@ -63,11 +66,10 @@ class Course:
                     continue
                 with self.meter.stage(name, "encode"):
                     material = open_material(self.recipe, stage, self.folder, self.compute.device)
-                if not material.is_resident:  # batches from the disk have shapes of their own, each to be recorded
-                    self.compute = replace(self.compute, recorded=False)
+                compute = material.adapt(self.compute)
                 state = begin_stage(
                     self.recipe, index, factor=material.factor, classes=material.classes, before=state,
-                    start=self.start, compute=self.compute,
+                    start=self.start, compute=compute,
                 )  # fmt: skip
                 if place:
                     read_checkpoint(state, saved[-1])
@@ -75,14 +77,16 @@ class Course:
                     place = None
                 else:
                     write_checkpoint(state, self.folder)  # a border is a checkpoint
-                self._train(name, stage, state, material, stopper)
+                self._train(name, stage, state, material, stopper, compute)
         assert state is not None
         return state
 
-    def _train(self, name: str, stage: StageConfig, state: TrainState, material: Material, stopper: Stopper) -> None:
+    def _train(  # noqa: PLR0917  (all of a stage)
+        self, name: str, stage: StageConfig, state: TrainState, material: Material, stopper: Stopper, compute: Compute
+    ) -> None:
         objective = objective_for(self.recipe, stage, state, material.null)
         look = probe(objective, material.probes, self.folder / "probe.jsonl", name)
-        self.compute.prepare(state.model)
+        compute.prepare(state.model)
         loader = material.loader(state.started)
         with Bar(name, stage.images, state.seen_in_stage) as bar, self.meter.stage(name) as meter:
             hooks: list[Hook] = [
@@ -94,7 +98,7 @@ class Course:
             ]
             begun, end = state.seen, state.started + stage.images
             last_good = partial(name_newest, self.folder)
-            fit(Run(state, objective, loader, end, stage.batch, hooks, last_good, self.compute))
+            fit(Run(state, objective, loader, end, stage.batch, hooks, last_good, compute))
         loader.close()
         if begun < end and end % self.recipe.probe_every:
             look(state)

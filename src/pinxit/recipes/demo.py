@@ -1,7 +1,7 @@
 """The demo: an overfit check, three stages on one style sized to this machine, scores, and the page that shows it."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
@@ -52,11 +52,11 @@ def overfit(recipe: Recipe, material: Material) -> Check:
     quick = OptimizerConfig(kind="muon", learning_rate=2e-3, matrix_rate=2e-2, warmup=5 * batch, decay=0.3)
     stage = stage.model_copy(update={"images": OVERFIT_STEPS * batch, "dropout": 0.0, "optimizer": quick})
     alone = recipe.model_copy(update={"stages": {"alignment": stage}})
-    compute = replace(choose_compute(recipe.compute), recorded=False)
+    compute = material.adapt(choose_compute(recipe.compute))
     state = begin_stage(alone, 0, factor=material.factor, classes=material.classes, before=None, compute=compute)
     objective = objective_for(alone, stage, state, material.null)
     eight = plan(material.cache, batch, list(range(OVERFIT)))
-    loader = CacheLoader(material.disk, eight, recipe.seed, accumulation=stage.accumulation)
+    loader = CacheLoader(material.source, eight, recipe.seed, accumulation=stage.accumulation)
     losses: list[float] = []
     moments: list[float] = []
     with Bar("overfit check", stage.images) as bar:

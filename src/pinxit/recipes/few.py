@@ -8,9 +8,9 @@ from pinxit.train.config import AverageConfig, OptimizerConfig
 
 
 def few() -> Recipe:
-    """Latent consistency distillation of the shipped model: one stage, draws in four steps in place of fifty.
+    """Latent consistency distillation of the shipped model: one stage, four passes a picture in place of fifty.
 
-    PixArt-δ has a rate of 2e-5, a clip of 0.01 and captions without guidance; so small a network bears more.
+    PixArt-δ has a rate of 2e-5, a clip of 0.01; so small a network bears more.
     """
     base = shipped()
     alignment = base.stages["alignment"]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -29,6 +29,7 @@ from pinxit.models.text import identify_text, load_text
 from pinxit.recipes.recipe import DataConfig, EmojiDataConfig, Recipe, RecordsDataConfig, StageConfig
 from pinxit.rng import numpy_at
 from pinxit.train.checkpoint import complete_checkpoints
+from pinxit.train.compute import Compute
 
 PROCESSOR = torch.device("cpu")
 PROBES = 64  # pictures of each split that the probe loss looks at
@@ -109,8 +110,16 @@ class Material:
 
     def loader(self, started: int) -> CacheLoader:
         """The stream of the stage that began when `started` examples of the run were seen."""
-        source = Resident(self.cache, self.seed, self.device) if self.is_resident else self.disk
-        return CacheLoader(source, self.plan, self.seed, accumulation=self.stage.accumulation, started=started)
+        return CacheLoader(self.source, self.plan, self.seed, accumulation=self.stage.accumulation, started=started)
+
+    @cached_property
+    def source(self) -> Source:
+        """Where batches come from: the device's memory, or the disk."""
+        return Resident(self.cache, self.seed, self.device) if self.is_resident else self.disk
+
+    def adapt(self, compute: Compute) -> Compute:
+        """How to train on it: batches from the disk have shapes of their own, too many to record a step for each."""
+        return replace(compute, recorded=compute.recorded and self.is_resident)
 
     @property
     def disk(self) -> Source:

@@ -20,7 +20,7 @@ from pinxit.log import Bar
 from pinxit.models.null import hold_null
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import check_start
-from pinxit.recipes.course import Course, StageEnd
+from pinxit.recipes.course import Course
 from pinxit.recipes.emoji import shipped
 from pinxit.recipes.finish import known_prompt, next_commands, save_model
 from pinxit.recipes.material import Material, open_material, wanted_fingerprint
@@ -60,13 +60,14 @@ def train_recipe(recipe: Recipe, folder: Path) -> Path:
     name, last = list(recipe.stages.items())[-1]
     if file is not None and isinstance(last.data, RecordsDataConfig) and not complete_checkpoints(folder):
         _show_before(file, recipe, folder)
-    ends: list[StageEnd] = []
-    state = Course(recipe, folder, start=network, after_stage=[ends.append]).run()
+    course = Course(recipe, folder, start=network)
+    state = course.run()
     save_model(recipe, state, folder, card)
     if isinstance(last.data, RecordsDataConfig):
         with Meter(folder).stage(name, "evaluate"):
-            gallery = open_gallery(recipe, ends[-1].material, folder)
-            gallery.show_after(load_pipeline(folder, device=ends[-1].material.device), name, state.seen)
+            material = open_material(recipe, last, folder, course.compute.device)
+            gallery = open_gallery(recipe, material, folder)
+            gallery.show_after(load_pipeline(folder, device=material.device), name, state.seen)
         prompt = gallery.shown[0].prompt
     else:
         prompt = known_prompt(last.data)

@@ -116,13 +116,22 @@ class Recipe(Config):
                 raise ValueError(f"stages.{name} teaches steps to a student of the weights before it; say `start`")
             if name != names[-1]:
                 raise ValueError(f"stages.{name} teaches steps; it can only be the last stage")
-            told, wanted = (self.sampling.solver, self.sampling.anchors), self.stages[name].consistency.anchors
-            if told != ("consistency", wanted):
-                problem = (
-                    f"{told[0]!r} and {told[1]}; after a stage that teaches steps set them to consistency and {wanted}"
-                )
-                raise ValueError(f"sampling.solver and sampling.anchors are {problem}")
+            self._check_student(name, self.stages[name])
         return self
+
+    def _check_student(self, name: str, stage: StageConfig) -> None:
+        anchors, sampling = stage.consistency.anchors, self.sampling
+        most = self.process.steps // 2 if self.process.kind == "iddpm" else anchors
+        for field, found, is_right, wanted in (
+            ("sampling.solver", sampling.solver, sampling.solver == "consistency", "consistency"),
+            ("sampling.anchors", sampling.anchors, sampling.anchors == anchors, f"{anchors}, as the stage has it"),
+            ("sampling.guidance", sampling.guidance, sampling.guidance == 1, "1: guidance is part of the student"),
+            ("sampling.steps", sampling.steps, sampling.steps <= anchors, f"at most {anchors}, the anchors"),
+            (f"stages.{name}.consistency.anchors", anchors, anchors <= most, f"at most {most} with this process"),
+            (f"stages.{name}.dropout", stage.dropout, stage.dropout == 0, "0: a student reads every caption"),
+        ):
+            if not is_right:
+                raise ValueError(f"{field} is {found}; with a stage that teaches steps say {wanted}")
 
     @model_validator(mode="after")
     def _outputs_fit_process(self) -> "Recipe":

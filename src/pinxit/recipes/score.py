@@ -180,7 +180,8 @@ class Artist:
             labels = (label, torch.full_like(label, network.classes))[:heard]
             return lambda x_t, time: [network(x_t, time, each) for each in labels]
         assert isinstance(network, Transformer)
-        captions = self.text.encode([a.prompt for a in asked])
+        device = self.end.material.device
+        captions = [states.to(device) for states in self.text.encode([a.prompt for a in asked])]
         null = null_of(network, self.end.material.null)
         told = (captions, null.instead_of(captions))[:heard]
         readings = [network.read(*stack_captions(each)) for each in told]

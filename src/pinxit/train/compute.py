@@ -1,8 +1,10 @@
 """How a run computes: its device, the precision of its products, what is compiled and what is recorded."""
 
+import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from shutil import which
 from typing import cast
 
 import torch
@@ -52,4 +54,7 @@ def choose_compute(config: ComputeConfig) -> Compute:
         raise ConfigError("precision", wanted, "this GPU has no bfloat16 units", "say float32, or auto")
     if device.type == "cuda":
         torch.set_float32_matmul_precision("high" if wanted == "bfloat16" else "highest")
+        torch.backends.cudnn.allow_tf32 = wanted == "bfloat16"
+    if config.compile and not (which(os.environ.get("CXX", "c++")) or which("gcc")):
+        raise ConfigError("compile", True, "there is no C compiler here, which compiling needs", "leave it out")
     return Compute(device, getattr(torch, wanted), config.compile, config.record and device.type == "cuda")

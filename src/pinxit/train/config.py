@@ -24,11 +24,11 @@ class OptimizerConfig(Config):
 class ComputeConfig(Config):
     """Where and how a run computes; a run may go on elsewhere, or otherwise."""
 
-    device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto: a GPU where there is one")
+    device: str = Field("auto", description="cpu, cuda, cuda:1; auto: a CUDA GPU where there is one")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="of products, weights stay float32; auto: bfloat16 on a GPU that has it"
     )
-    compile: bool = Field(False, description="compile the network's blocks: a minute at first, then faster on a GPU")
+    compile: bool = Field(False, description="compile the network's blocks, a minute at most; wants a C compiler")
     record: bool = Field(
         True, description="record a step on a CUDA GPU once and replay it, where its memory holds the whole cache"
     )
