@@ -17,9 +17,8 @@ from pinxit.data.kind import Pixels
 from pinxit.data.scene import scene
 from pinxit.data.split import split
 from pinxit.evaluate.alignment import Judge
-from pinxit.evaluate.area import least_gap
 from pinxit.evaluate.feature import Lite0
-from pinxit.evaluate.score import calibrate, stands_apart
+from pinxit.evaluate.score import calibrate, can_be_judged
 from pinxit.generate.pipeline import to_pictures
 from pinxit.ledger.meter import find_hardware
 from pinxit.models.autoencoder import load_autoencoder
@@ -40,7 +39,7 @@ def main(wanted: int, *sides: int) -> None:
     judge = Judge(everything, Lite0(side=64).features, through)
     for side in sides:
         drawn = (scene(held_out, 0, index, (side, side), (1, 2)) for index in count())
-        scenes = islice((s for s in drawn if stands_apart(s.facts, least_gap(side))), wanted)
+        scenes = islice(filter(can_be_judged, drawn), wanted)
         found = calibrate(judge, scenes, lambda picture: through([picture])[0])
         shares = {field.name: getattr(found.scores, field.name) for field in fields(found.scores)}
         print(json.dumps({

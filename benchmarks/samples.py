@@ -11,8 +11,7 @@ from pinxit.data.palette import PALETTE
 from pinxit.data.scene import scene, single
 from pinxit.data.split import split
 from pinxit.data.words import plain
-from pinxit.evaluate.area import least_gap
-from pinxit.evaluate.score import stands_apart
+from pinxit.evaluate.score import can_be_judged
 from pinxit.generate.load import load_pipeline
 from pinxit.recipes.sheet import lay
 from pinxit.rng import numpy_at
@@ -27,7 +26,7 @@ def main(file: Path = Path(__file__).parent.parent / "docs" / "samples.png") -> 
     places = numpy_at(0, "samples").permutation(len(art))[:ONE]
     scenes = [single(art[int(p)], list(PALETTE)[i % len(PALETTE)], (side, side)) for i, p in enumerate(places)]
     pairs = (scene(art, 2, index, (side, side), (2, 2)) for index in count())  # of another seed than training's
-    scenes += islice((pair for pair in pairs if stands_apart(pair.facts, least_gap(side))), TWO)
+    scenes += islice(filter(can_be_judged, pairs), TWO)
     prompts = [plain(scene.facts) for scene in scenes]
     drawn = pipeline.draw(prompts, range(len(prompts)), pipeline.card.sampling)
     sheet = lay([Image.fromarray(np.asarray(d.picture)) for d in drawn], COLUMNS)

@@ -22,9 +22,8 @@ from pinxit.data.scene import Scene, scene, single
 from pinxit.data.split import split
 from pinxit.data.words import plain
 from pinxit.evaluate.alignment import Judge
-from pinxit.evaluate.area import least_gap
 from pinxit.evaluate.feature import Lite0
-from pinxit.evaluate.score import Scores, score, stands_apart
+from pinxit.evaluate.score import Scores, can_be_judged, score
 from pinxit.generate.load import load_pipeline
 from pinxit.generate.pipeline import Pipeline, to_pictures
 from pinxit.ledger.meter import find_hardware
@@ -40,7 +39,7 @@ def singles(art: Art, side: int) -> Iterator[Scene]:
 def pairs(art: Art, side: int) -> Iterator[Scene]:
     """Scenes that training did not see: of another seed than its."""
     drawn = (scene(art, 1, index, (side, side), (2, 2)) for index in count())
-    return (one for one in drawn if stands_apart(one.facts, least_gap(side)))
+    return filter(can_be_judged, drawn)
 
 
 def said(scores: Scores) -> dict[str, object]:

@@ -16,7 +16,7 @@ from pinxit.evaluate.alignment import MOST_AREAS, Judge, partitions
 from pinxit.evaluate.area import box_of
 from pinxit.evaluate.feature import thumbnails
 from pinxit.evaluate.interval import Share
-from pinxit.evaluate.score import Scores, assign, calibrate, score, score_whole, stands_apart
+from pinxit.evaluate.score import Scores, assign, calibrate, can_be_judged, score, score_whole, stands_apart
 
 SHAPES = {
     "disc": lambda pen, ink: pen.ellipse((4, 4, 60, 60), fill=ink),
@@ -59,6 +59,14 @@ def test_pieces_that_touch_count_as_one(judge: Judge) -> None:
     assert score(judge, [touching.picture], [touching.facts]).count == Share(0, 1)
     assert stands_apart(beside(BOX, BOX, 20).facts, 10)
     assert stands_apart(single(BOX, "white", (32, 32)).facts, 99)
+
+
+def test_what_has_the_backgrounds_colour_cannot_be_judged() -> None:
+    faint = piece("box", "#ffd0d8")  # near the palette's pink
+    assert can_be_judged(single(BOX, "pink", (64, 64)))
+    assert can_be_judged(single(faint, "dark grey", (64, 64)))
+    assert not can_be_judged(single(faint, "pink", (64, 64)))
+    assert not can_be_judged(beside(BOX, BOX, -3))
 
 
 def test_a_picture_full_of_dots_is_judged_by_its_largest(judge: Judge) -> None:

@@ -235,13 +235,13 @@ class Cache:
         return self.caption(caption_hash("", self.fingerprint.text))
 
     def _numbers(self, column: Any) -> np.ndarray:
-        """The numbers of a column's rows, one row after another."""
-        import pyarrow as pa
-
-        rows = pa.concat_arrays(column.chunks)
-        _, offsets, data = rows.buffers()
-        first, last = (np.frombuffer(offsets, np.int64)[rows.offset + i] for i in (0, len(rows)))
-        return np.frombuffer(data, np.uint8)[first:last].view(self._dtype).copy()  # torch wants to be able to write
+        """The numbers of a column's rows, one row after another; in memory once."""
+        parts = []
+        for rows in column.chunks:
+            _, offsets, data = rows.buffers()
+            first, last = (np.frombuffer(offsets, np.int64)[rows.offset + i] for i in (0, len(rows)))
+            parts.append(np.frombuffer(data, np.uint8)[first:last])
+        return np.concatenate(parts).view(self._dtype)
 
     def _tensor(self, value: Any, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
         numbers = np.frombuffer(value.as_buffer(), self._dtype).astype(np.float32)

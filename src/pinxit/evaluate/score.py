@@ -5,14 +5,17 @@ from dataclasses import dataclass, fields
 from itertools import combinations, permutations
 from math import log2
 
+import numpy as np
+
 from pinxit.data.kind import Facts, Pixels, Placed
 from pinxit.data.scene import Scene
 from pinxit.data.words import relation
 from pinxit.evaluate.alignment import Area, Judge, Verdict
-from pinxit.evaluate.area import background_colour, name_colour
+from pinxit.evaluate.area import DIFFERENCE, background_colour, least_gap, name_colour
 from pinxit.evaluate.interval import Share
 
 FIRST = 5  # a concept among the first so many counts as found
+CLEAR = 0.3  # share of a piece's visible pixels
 UNFOUND = 64.0  # the price of a piece without an area, in the units of `_price`
 AXIS = {
     "left of": (0, 1),
@@ -88,8 +91,18 @@ def calibrate(judge: Judge, scenes: Iterable[Scene], through: Callable[[Pixels],
     return Calibration(score(judge, [through(scene.picture) for scene in known], [scene.facts for scene in known]))
 
 
+def can_be_judged(scene: Scene) -> bool:
+    """Whether the judge can be right: its pieces stand apart, and each out from the background by twice the difference
+    from which a pixel counts, in at least `CLEAR` of what shows of it. A peach thumb on pink is gone once encoded.
+    """
+    height, width, _ = scene.picture.shape
+    off = np.abs(scene.picture - background_colour(scene.picture)).max(-1) > 2 * DIFFERENCE
+    clear = all((off & mask).sum() >= CLEAR * mask.sum() for mask in scene.masks)
+    return clear and stands_apart(scene.facts, least_gap(min(height, width)))
+
+
 def stands_apart(facts: Facts, gap: int) -> bool:
-    """Whether every two pieces have at least `gap` pixels between their boxes: only such scenes can be judged."""
+    """Whether every two pieces have at least `gap` pixels between their boxes."""
     return all(_gap(first, second) >= gap for first, second in combinations(facts.pieces, 2))
 
 

@@ -75,6 +75,8 @@ class Run(Generic[B]):
     hooks: Sequence[Hook] = field(default_factory=list)
     last_good: Callable[[], str] = lambda: "none was written yet"
     compute: Compute = PLAIN
+    _example: B | None = field(default=None, init=False)  # a batch, for the parts of it that are no tensors
+    _names: tuple[str, ...] = field(default=(), init=False)  # of its tensors
 
     def learn(self, batch: B) -> Loss:
         """The loss of a batch, with its gradients added to the parameters'."""
@@ -99,7 +101,7 @@ class Run(Generic[B]):
 
         def learn(position: Tensor, *tensors: Tensor) -> Loss:
             given = dict(zip(self._names, tensors, strict=True))
-            return self._learn(replace(self._example, **given), position)  # type: ignore[type-var]
+            return self._learn(replace(self._example, **given), position)  # type: ignore[type-var,arg-type]
 
         return Recorded(learn)
 
