@@ -3,10 +3,7 @@
 import os
 import signal
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
 
-import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -15,7 +12,7 @@ from pinxit.data.emoji import load_art
 from pinxit.diffusion.config import IDDPMConfig
 from pinxit.errors import DataError, Stopped
 from pinxit.generate.card import read_card
-from pinxit.generate.config import SamplingConfig, Solver
+from pinxit.generate.config import SamplingConfig
 from pinxit.generate.load import SHIPPED, load_pipeline
 from pinxit.recipes import course as course_module
 from pinxit.recipes.build import process_config
@@ -23,15 +20,11 @@ from pinxit.recipes.course import Course, StageEnd
 from pinxit.recipes.emoji import smallest
 from pinxit.recipes.few import few
 from pinxit.recipes.finish import save_model
-from pinxit.recipes.own import Gallery, Shown
+from pinxit.recipes.own import settings_for
 from pinxit.recipes.recipe import Recipe, StageConfig
 from pinxit.train.config import AverageConfig
 from pinxit.train.run import StepReport
 from pinxit.train.state import TrainState
-
-if TYPE_CHECKING:
-    from pinxit.data.records import Records
-    from pinxit.generate.pipeline import Pipeline
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -156,21 +149,8 @@ def test_the_recipe_is_valid_and_its_teacher_is_the_shipped_model() -> None:
     assert stage.consistency.guidance == card.sampling.guidance
 
 
-@pytest.mark.parametrize(("solver", "drawn"), [("euler", 25), ("consistency", 4)])
-def test_before_a_students_run_its_teacher_draws_as_the_teacher_does(
-    tmp_path: Path, solver: Solver, drawn: int
-) -> None:
-    asked: list[SamplingConfig] = []
-
-    class Artist:
-        card = SimpleNamespace(sampling=SamplingConfig(solver=solver, steps=25))
-
-        def draw(
-            self, prompts: list[str], seeds: range, settings: SamplingConfig, size: tuple[int, int]
-        ) -> list[object]:
-            asked.append(settings)
-            return [SimpleNamespace(picture=np.zeros((8, 8, 3), np.uint8)) for _ in prompts]
-
-    gallery = Gallery(few(), tmp_path, cast("Records", []), (), [Shown(0, "an owl", "training")])
-    assert len(gallery._draw(cast("Pipeline", Artist()))) == 1
-    assert asked[0].steps == drawn
+def test_before_a_students_run_its_teacher_draws_as_the_teacher_does() -> None:
+    student, teacher = few().sampling, SamplingConfig(solver="euler", steps=25)
+    assert settings_for(student, teacher) == teacher
+    assert settings_for(student, student.model_copy(update={"steps": 2})) == student
+    assert settings_for(SamplingConfig(), teacher) == SamplingConfig()

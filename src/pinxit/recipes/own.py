@@ -13,6 +13,7 @@ from pinxit.data.records import Records, read_records
 from pinxit.errors import ConfigError, DataError
 from pinxit.evaluate.nearest import find_nearest
 from pinxit.generate.card import ModelCard, read_model
+from pinxit.generate.config import SamplingConfig
 from pinxit.generate.load import load_pipeline, model_file
 from pinxit.generate.pipeline import Pipeline, to_pictures
 from pinxit.ledger.meter import Meter
@@ -84,6 +85,13 @@ def _show_before(file: Path, recipe: Recipe, folder: Path) -> None:
         open_gallery(recipe, material, folder).show_before(load_pipeline(file, device=device))
 
 
+def settings_for(recipe: SamplingConfig, weights: SamplingConfig) -> SamplingConfig:
+    """How weights draw in a recipe's run: as it says, unless they are the teacher of its student of few steps, which
+    cannot draw so.
+    """
+    return weights if recipe.solver == "consistency" != weights.solver else recipe
+
+
 @dataclass(frozen=True)
 class Shown:
     """A picture of the import whose caption is a prompt; `split` is "training" or "held out"."""
@@ -128,11 +136,7 @@ class Gallery:
 
     def _draw(self, pipeline: Pipeline) -> list[Pixels]:
         prompts = [one.prompt for one in self.shown]
-        settings = self.recipe.sampling
-        if (
-            settings.solver == "consistency" != pipeline.card.sampling.solver
-        ):  # a student's settings are not its teacher's
-            settings = pipeline.card.sampling
+        settings = settings_for(self.recipe.sampling, pipeline.card.sampling)
         drawings = pipeline.draw(prompts, range(len(prompts)), settings, (self.side, self.side))
         return [drawing.picture for drawing in drawings]
 
