@@ -16,7 +16,7 @@ from pinxit.generate.load import load_pipeline
 from pinxit.recipes.sheet import lay
 from pinxit.rng import numpy_at
 
-ONE, TWO, COLUMNS, SCALE = 16, 16, 8, 2
+ONE, TWO, COLUMNS = 16, 16, 8
 
 
 def main(file: Path = Path(__file__).parent.parent / "docs" / "samples.png") -> None:
@@ -30,7 +30,7 @@ def main(file: Path = Path(__file__).parent.parent / "docs" / "samples.png") -> 
     prompts = [plain(scene.facts) for scene in scenes]
     drawn = pipeline.draw(prompts, range(len(prompts)), pipeline.card.sampling)
     sheet = lay([Image.fromarray(np.asarray(d.picture)) for d in drawn], COLUMNS)
-    sheet.resize((sheet.width * SCALE, sheet.height * SCALE), Image.Resampling.NEAREST).save(file)
+    sheet.save(file)
     for index, prompt in enumerate(prompts):
         print(index, prompt)
 
