@@ -63,7 +63,7 @@ def test_a_run_folder_goes_on_in_its_place(pinxit: Run, trained: list[tuple[Reci
     ("words", "line"),
     [
         (["own", "--stages.own.images", "-5"], "--stages.own.images = '-5': it should be greater than 0"),
-        (["own", "--network.width", "193"], "--network: width 193 is not a multiple of heads 6; change either one"),
+        (["own", "--network.width", "193"], "--network: width 193 is not a multiple of heads 5; change either one"),
         (
             ["own", "--recipe.stages.own.images", "5"],
             "--recipe.stages.own.images: there is no such setting; did you mean --stages.own.images?",

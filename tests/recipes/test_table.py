@@ -41,7 +41,7 @@ def complaint(tmp_path: Path, text: str) -> str:
         ("base: own\ntext: {kind: t5}", "text.folder: it is missing"),
         ("base: own\ntext: {length: 1}", "text.length = 1: it should be greater than 2"),
         ("base: own\nnull: learnt", "null = 'learnt': it should be 'empty', 'learned' or 'fixed'"),
-        ("base: own\nnetwork: {width: 193}", "network: width 193 is not a multiple of heads 6; change either one"),
+        ("base: own\nnetwork: {width: 193}", "network: width 193 is not a multiple of heads 5; change either one"),
         (
             "base: own\nstages: {own: {teaches: class}}",
             "start names text-to-image weights, but the first stage teaches classes; drop either",
