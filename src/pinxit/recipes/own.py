@@ -89,7 +89,8 @@ def settings_for(recipe: SamplingConfig, weights: SamplingConfig) -> SamplingCon
     """How weights draw in a recipe's run: as it says, unless they are the teacher of its student of few steps, which
     cannot draw so.
     """
-    return weights if recipe.solver == "consistency" != weights.solver else recipe
+    is_teacher = recipe.solver == "consistency" and weights.solver != "consistency"
+    return weights if is_teacher else recipe
 
 
 @dataclass(frozen=True)
