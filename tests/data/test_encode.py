@@ -73,6 +73,25 @@ def test_complete_shards_are_not_encoded_again(tmp_path: Path) -> None:
     assert (codec.pictures, words.texts) == (0, [])
 
 
+def test_captions_that_another_cache_has_are_not_encoded_again(tmp_path: Path) -> None:
+    lender = encode([record(i) for i in range(6)], Codec(), Words(), tmp_path / "lender", FINGERPRINT)
+    words = Words()
+    cache = encode([record(i) for i in range(8)], Codec(), words, tmp_path / "new", FINGERPRINT, lenders=[lender])
+    assert words.texts == [record(i).captions[0].text for i in (6, 7)]
+    straight = encode([record(i) for i in range(8)], Codec(), Words(), tmp_path / "straight", FINGERPRINT)
+    assert set(cache.captions) == set(straight.captions)
+    assert all(torch.equal(cache.caption(name), straight.caption(name)) for name in straight.captions)
+    assert verify(tmp_path / "new") == []
+
+
+def test_a_cache_in_another_precision_lends_no_captions(tmp_path: Path) -> None:
+    coarse = FINGERPRINT.model_copy(update={"dtype": "float16" if FINGERPRINT.dtype == "float32" else "float32"})
+    lender = encode([record(0)], Codec(), Words(), tmp_path / "lender", coarse)
+    words = Words()
+    encode([record(0)], Codec(), words, tmp_path / "new", FINGERPRINT, lenders=[lender])
+    assert record(0).captions[0].text in words.texts
+
+
 def test_a_torn_manifest_line_loses_no_picture(tmp_path: Path) -> None:
     encode([record(i) for i in range(8)], Codec(), Words(), tmp_path, FINGERPRINT)
     manifest = tmp_path / "manifest.jsonl"

@@ -87,6 +87,7 @@ class Shard:
 
     text: TextEncoder
     known: set[str]  # captions whose states stand in earlier shards
+    lenders: Sequence[Cache] = ()  # caches of the same text encoder and precision
     wordings: list[dict[str, object]] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
     account: Account = field(default_factory=Account)
@@ -130,16 +131,17 @@ class Shard:
         return bool(found)
 
     def states(self, dtype: str) -> list[dict[str, object]]:
-        """Rows of caption states; texts of like length go through the encoder together."""
-        names = sorted(self.texts, key=lambda name: (len(self.texts[name]), name))
-        rows: list[dict[str, object]] = []
+        """Rows of caption states, as lenders have them or encoded; texts of like length go through together."""
+        found = {name: cache.caption(name) for cache in self.lenders for name in self.texts if name in cache.captions}
+        names = sorted(self.texts.keys() - found.keys(), key=lambda name: (len(self.texts[name]), name))
         for first in range(0, len(names), TEXTS):
             part = names[first : first + TEXTS]
-            encoded = self.text.encode([self.texts[name] for name in part])
-            packed = pack(encoded, dtype, [f"caption {self.texts[name]!r}" for name in part])
-            for name, states, data in zip(part, encoded, packed, strict=True):
-                rows.append({"hash": name, "shape": list(states.shape), "states": data})
-        return rows
+            found.update(zip(part, self.text.encode([self.texts[name] for name in part]), strict=True))
+        packed = pack(list(found.values()), dtype, [f"caption {self.texts[name]!r}" for name in found])
+        return [
+            {"hash": name, "shape": list(states.shape), "states": data}
+            for (name, states), data in zip(found.items(), packed, strict=True)
+        ]
 
     def _reject(self, key: str, why: str) -> None:
         self.account.rejected += 1
@@ -147,21 +149,36 @@ class Shard:
 
 
 def encode(
-    records: Sequence[Record], autoencoder: Autoencoder, text: TextEncoder, folder: Path, fingerprint: Fingerprint
+    records: Sequence[Record],
+    autoencoder: Autoencoder,
+    text: TextEncoder,
+    folder: Path,
+    fingerprint: Fingerprint,
+    *,
+    lenders: Iterable[Cache] = (),
 ) -> Cache:
     """The cache of all records; shards that are complete are not made again, so it may be stopped anywhere.
 
-    More records may be appended to those of a former call. Raises DataError where the folder holds another cache or
+    Captions that a lender of the same text encoder and precision has are not encoded again. More records may be
+    appended to those of a former call. Raises DataError where the folder holds another cache or
     other records, where an encoder gives numbers that are not finite, or where no record is left.
     """
     with _alone(folder):
         _claim(folder, fingerprint)
-        _encode_rest(records, autoencoder, text, folder, fingerprint)
+        said = fingerprint.text, fingerprint.dtype
+        same = [each for each in lenders if (each.fingerprint.text, each.fingerprint.dtype) == said]
+        _encode_rest(records, autoencoder, text, folder, fingerprint, lenders=same)
         return _finish(folder)
 
 
 def _encode_rest(
-    records: Sequence[Record], autoencoder: Autoencoder, text: TextEncoder, folder: Path, fingerprint: Fingerprint
+    records: Sequence[Record],
+    autoencoder: Autoencoder,
+    text: TextEncoder,
+    folder: Path,
+    fingerprint: Fingerprint,
+    *,
+    lenders: Sequence[Cache],
 ) -> None:
     """Every record stands in a complete shard."""
     start = _done(folder, records)
@@ -173,7 +190,7 @@ def _encode_rest(
         stream = _watched(bar, Reading(records), start, readers)
         while start < len(records):
             part = islice(stream, size)
-            shard = Shard(text, known)
+            shard = Shard(text, known, lenders)
             if not known:
                 shard.texts[caption_hash("", text.identity)] = ""
             first = records[start].key

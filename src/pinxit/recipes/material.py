@@ -211,7 +211,9 @@ def open_material(recipe: Recipe, stage: StageConfig, folder: Path, device: torc
     if not is_complete(where):
         records = read_data(stage.data, stage, recipe.seed, fingerprint.multiple)
         autoencoder = load_autoencoder(recipe.autoencoder, device)
-        encode(records, autoencoder, load_text(recipe.text, device=device), where, fingerprint)
+        text = load_text(recipe.text, device=device)
+        lenders = map(Cache, sorted(filter(is_complete, where.parent.glob("[!.]*"))))
+        encode(records, autoencoder, text, where, fingerprint, lenders=lenders)
         del autoencoder  # its memory is free for training
         _tell(where)
     cache = open_cache(where, fingerprint)
