@@ -1,6 +1,8 @@
 """Stand-ins for both encoders that count their calls, and records of plain pictures."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -66,3 +68,17 @@ def record(
     picture = np.full((*size, 3), index % 256, np.uint8)
     texts = captions or (f"picture {'x' * (index + 1)}",)
     return Record(f"key {index}", picture, tuple(Caption(text) for text in texts), label)
+
+
+def mixed(count: int) -> list[Record]:
+    """Pictures of many ratios, every fifth of them too long."""
+    return [record(i, (64, 400) if i % 5 == 4 else (64, 20 * (i % 5) + 40)) for i in range(count)]
+
+
+def account(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "encode.json").read_text())
+    return found
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}

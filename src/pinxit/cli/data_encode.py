@@ -44,7 +44,8 @@ def run(arguments: Arguments) -> None:
     """Encodes, and prints what became of the pictures and captions."""
     from pinxit.data.cache import cache_beside, read_account
     from pinxit.data.config import Fingerprint
-    from pinxit.data.encode import encode, recaption, recaption_beside
+    from pinxit.data.encode import encode
+    from pinxit.data.recaption import recaption, recaption_beside
     from pinxit.data.records import read_records
     from pinxit.models.autoencoder import load_autoencoder
     from pinxit.models.device import choose_device

@@ -2,14 +2,13 @@
 
 import json
 import os
-import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -22,7 +21,6 @@ from pinxit.data.cache import (
     FINGERPRINT,
     Cache,
     caption_hash,
-    is_complete,
     mend,
     pack,
     read_fingerprint,
@@ -163,12 +161,12 @@ def encode(
     appended to those of a former call. Raises DataError where the folder holds another cache or
     other records, where an encoder gives numbers that are not finite, or where no record is left.
     """
-    with _alone(folder):
+    with alone(folder):
         _claim(folder, fingerprint)
         said = fingerprint.text, fingerprint.dtype
         same = [each for each in lenders if (each.fingerprint.text, each.fingerprint.dtype) == said]
         _encode_rest(records, autoencoder, text, folder, fingerprint, lenders=same)
-        return _finish(folder)
+        return finish(folder)
 
 
 def _encode_rest(
@@ -234,79 +232,8 @@ def _watched(bar: Bar, records: Sequence[Record | Exception], start: int, reader
         bar.move(place + 1)
 
 
-def recaption(records: Iterable[Record], text: TextEncoder, folder: Path) -> Cache:
-    """The cache has the records' present captions; no picture is encoded. Records are found by their keys, and those
-    that were rejected when the pictures were encoded stay so.
-
-    Raises DataError for a record that the cache does not know, and for one of whose captions cleaning leaves nothing.
-    """
-    if read_fingerprint(folder).text != text.identity:
-        raise DataError(folder, "its captions were encoded by another text encoder", "encode into another folder")
-    with _alone(folder):
-        mend(folder)
-        _write_captions(records, text, Cache(folder))
-        return _finish(folder)
-
-
-def _write_captions(records: Iterable[Record], text: TextEncoder, cache: Cache) -> None:
-    """New shards hold the captions of the records whose pictures the cache has."""
-    folder, keys, known = cache.folder, set(cache.keys), set(cache.captions)
-    rejected = {key for line in read_manifest(folder) for key in line["reasons"]}
-    rest = (record for record in records if record.key not in rejected)
-    while part := list(islice(rest, SHARD)):
-        shard = Shard(text, known)
-        for record in part:
-            if record.key not in keys:
-                raise DataError(folder, f"it has no picture {record.key}", "encode these records, or leave it out")
-            if not shard.word(record):
-                raise DataError(folder, f"cleaning left no caption of {record.key}", "give it one, or leave it out")
-        tables = {"latent": [], "wording": shard.wordings, "caption": shard.states(cache.fingerprint.dtype)}
-        write_shard(folder, len(read_manifest(folder)), tables, {"first": None, **vars(shard.account)})
-        known |= shard.texts.keys()
-
-
-def recaption_beside(records: Sequence[Record], text: TextEncoder, place: Path, fingerprint: Fingerprint) -> Cache:
-    """`place` is a cache of these records, whose pictures were taken from the newest cache beside it that was made of
-    as many records with the same fingerprint. On disk both share the pictures' files.
-
-    Raises DataError where there is none, and for what `recaption` does.
-    """
-    if is_complete(place):
-        return recaption(records, text, place)
-    former = _find_former(place, fingerprint, len(records))
-    temporary = place.with_name(f".{place.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(former, temporary, copy_function=_link_tables)
-    recaption(records, text, temporary)
-    shutil.rmtree(place, ignore_errors=True)
-    temporary.rename(place)
-    return Cache(place)
-
-
-def _find_former(place: Path, fingerprint: Fingerprint, records: int) -> Path:
-    found = [
-        folder
-        for folder in place.parent.glob("[!.]*")
-        if is_complete(folder)
-        and read_fingerprint(folder) == fingerprint
-        and sum(line["records"] for line in read_manifest(folder)) == records
-    ]
-    if not found:
-        problem = f"no cache there was made of {records} records with these encoders and sizes"
-        raise DataError(place.parent, problem, "encode the pictures too: leave out --captions-only")
-    return max(found, key=lambda folder: (folder / ACCOUNT).stat().st_mtime)
-
-
-def _link_tables(source: str, target: str) -> None:
-    """Tables, which are never written twice, are shared; the rest is copied."""
-    if source.endswith(".arrow"):
-        os.link(source, target)
-    else:
-        shutil.copy2(source, target)
-
-
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """The folder is there, and no other process encodes into it meanwhile; one that does is waited for."""
     import fcntl
 
@@ -383,10 +310,12 @@ def _done(folder: Path, records: Sequence[Record]) -> int:
     return start
 
 
-def _finish(folder: Path) -> Cache:
+def finish(folder: Path) -> Cache:
     """The cache, with its account beside it."""
-    total = Account()
-    for line in read_manifest(folder):
+    total, lines = Account(), read_manifest(folder)
+    for place, line in enumerate(lines):
+        if _rewords_all(lines, place):
+            total = replace(total, captions=0, cut=0, emptied=0, lost=[])
         total.add(Account(**{name: line[name] for name in Account.__dataclass_fields__}))
     rejected = [json.dumps({"key": key, "why": why}, ensure_ascii=False) for key, why in total.reasons.items()]
     (folder / "rejected.jsonl").write_text("".join(line + "\n" for line in rejected), encoding="utf-8")
@@ -395,3 +324,12 @@ def _finish(folder: Path) -> Cache:
     said = {name: value for name, value in vars(total).items() if name != "reasons"}
     (folder / ACCOUNT).write_text(json.dumps(said, ensure_ascii=False, indent=1), encoding="utf-8")
     return Cache(folder)
+
+
+def _rewords_all(lines: Sequence[Mapping[str, Any]], place: int) -> bool:
+    """Whether with this line new captions begin for every picture so far: then the former ones no longer count."""
+    new, before = lines[place].get("rewording"), lines[:place]
+    if new is None or (before and before[-1].get("rewording") == new):
+        return False
+    reworded: int = sum(line["reworded"] for line in lines[place:] if line.get("rewording") == new)
+    return reworded >= sum(int(line["used"]) for line in before)
