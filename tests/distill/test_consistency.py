@@ -59,7 +59,7 @@ def test_the_teachers_step_is_one_of_guided_ddim_at_every_pictures_own_level(pro
     place = torch.tensor([i % 10 for i in PLACES])
     x_t = torch.randn(16, 3, 8, 8)
     with torch.no_grad():
-        stepped = made.step(x_t, made.moment(place), made.moment(place + 1), given)
+        stepped = made.step(x_t, made.moments.at(place), made.moments.at(place + 1), given)
         for i in PLACES:
             told = (
                 (given.caption[i, None], given.keep[i, None]),
@@ -116,7 +116,7 @@ def test_the_loss_is_straight_far_away_and_square_near_by() -> None:
     square = made.each(made.network, given, draws)
     with torch.no_grad():
         place = (draws.uniform("time") * 10).long()
-        now, then = made.moment(place), made.moment(place + 1)
+        now, then = made.moments.at(place), made.moments.at(place + 1)
         x_now = now.alpha * given.mean + now.sigma * draws.normal("noise", (3, 8, 8))
         kept = torch.zeros(16, dtype=torch.bool)
         goal = made.end(made.target, made.step(x_now, now, then, given), then, given, kept)

@@ -24,6 +24,7 @@ class Batch:
     label: Int[Tensor, "b"]
     position: tuple[int, ...]
     keys: tuple[str, ...] = field(default=())
+    condition: Float[Tensor, "b k h w"] | None = None  # what each picture is made from, where a task says
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same on a device."""

@@ -42,6 +42,10 @@ class Flow:
         """The clean latent: x_t - t velocity."""
         return x_t - sigma * output
 
+    def noise(self, output: Latent, x_t: Latent, alpha: Number, sigma: Number) -> Latent:
+        """The noise: x_t + (1 - t) velocity."""
+        return x_t + alpha * output
+
     def pin(self, clean: Latent, x_t: Latent, time: Number) -> Latent:
         """The prediction itself: x_t - t velocity is x_t at t = 0."""
         return clean

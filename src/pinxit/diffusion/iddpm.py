@@ -71,6 +71,12 @@ class IDDPM:
         """The clean latent: (x_t - sigma eps) / alpha."""
         return (x_t - sigma * output.chunk(2, 1)[0]) / alpha
 
+    def noise(
+        self, output: Float[Tensor, "b c2 h w"], x_t: Latent, alpha: Number, sigma: Number
+    ) -> Float[Tensor, "b c h w"]:
+        """The noise, as the network predicts it."""
+        return output.chunk(2, 1)[0]
+
     def pin(self, clean: Latent, x_t: Latent, time: Number) -> Latent:
         """c_skip x_t + c_out clean, where c_skip = s² / ((10 t)² + s²), c_out = 10 t / sqrt((10 t)² + s²), s = 0.5, and
         t counts the process's steps (Luo et al. 2023, appendix).

@@ -63,6 +63,12 @@ class Process(Protocol):
         """The clean latent that the network's raw output stands for at x_t = alpha clean + sigma eps."""
         ...
 
+    def noise(
+        self, output: Float[Tensor, "b c2 h w"], x_t: Latent, alpha: Number, sigma: Number
+    ) -> Float[Tensor, "b c h w"]:
+        """The noise that it stands for: x_t = alpha clean + sigma noise."""
+        ...
+
     def pin(self, clean: Latent, x_t: Latent, time: Number) -> Latent:
         """A consistency function, made of a prediction at a time of 0 to 1000; at time 0 it is x_t itself."""
         ...

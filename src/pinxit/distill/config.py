@@ -1,5 +1,7 @@
 """Settings of distillation to few steps."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from pinxit.config import Config
@@ -13,3 +15,39 @@ class ConsistencyConfig(Config):
         5.5, ge=1, description="of the teacher, which the student learns with the rest; the paper counts from 0: 4.5"
     )
     huber: float = Field(1e-3, gt=0, description="error below which the loss is square, and above which it is straight")
+
+
+class CodiConfig(Config):
+    """Conditional distillation (CoDi, arXiv 2310.01407). Two terms: what the network says at one level of its path must
+    agree with what its average says at the next, and with the true picture. Errors of the noise are alpha times, and
+    those of the clean latent sigma times, the error of the velocity: `velocity` brings a term into that one unit.
+    """
+
+    consistency: Literal["noise", "clean", "none"] = Field("noise", description="what must agree between two levels")
+    consistency_unit: Literal["own", "velocity"] = Field("velocity", description="in which that error is measured")
+    signal_unit: Literal["own", "velocity"] = Field("velocity", description="own: of the clean latent")
+    signal_floor: float = Field(
+        0.1, ge=0, le=1, description="the true picture's weight is this + (1 - this) alpha²; 1: the same everywhere"
+    )
+    trajectory: Literal["own", "frozen"] = Field("own", description="whose path: the network's, or as the stage began")
+    noise: Literal["predicted", "true"] = Field("predicted", description="with which the next level is reached")
+    times: Literal["batch", "picture"] = Field("picture", description="one level for a whole batch, or for each picture")
+    skip: bool = Field(False, description="pin the clean end as consistency models do, of the noise too, as published")
+    grid: int = Field(20, gt=0, description="levels, among which those of sampling are found")
+
+
+def as_printed() -> CodiConfig:
+    """As in the paper, so far as it is known; its time step is taken as the smallest, 1/500 of the path."""
+    return CodiConfig(
+        consistency_unit="own", signal_unit="own", signal_floor=1.0, trajectory="own", times="batch", grid=500
+    )
+
+
+def as_published() -> CodiConfig:
+    """As its published code has it by default: the clean latent's consistency, on the path of the network without its
+    branch, which is how a stage begins; by the true noise; pinned; fifty levels.
+    """
+    return CodiConfig(
+        consistency="clean", consistency_unit="own", signal_unit="own", signal_floor=1.0, trajectory="frozen",
+        noise="true", skip=True, grid=50,
+    )  # fmt: skip

@@ -3,31 +3,21 @@
 Luo et al. 2023 (LCM), with the settings of PixArt-δ (Chen et al. 2024).
 """
 
-from dataclasses import dataclass
-
 import torch
 from einops import rearrange, reduce
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pinxit.data.kind import Batch
 from pinxit.diffusion.process import Latent, Process
 from pinxit.distill.config import ConsistencyConfig
+from pinxit.distill.moment import Moment, Moments
 from pinxit.models.null import NullCondition, null_of
 from pinxit.models.transformer import Transformer
 from pinxit.rng import Draws
 from pinxit.train.diffusion import TextToImage
 
 TEACHER = "teacher"  # its name among the networks that a training state keeps
-
-
-@dataclass(frozen=True)
-class Moment:
-    """The level of every picture of a batch: x_t = alpha clean + sigma eps; `time` is what the network is told."""
-
-    alpha: Float[Tensor, "b 1 1 1"]
-    sigma: Float[Tensor, "b 1 1 1"]
-    time: Float[Tensor, "b"]
 
 
 class Consistency(TextToImage):
@@ -49,15 +39,14 @@ class Consistency(TextToImage):
     ) -> None:
         super().__init__(network, process, 0.0, null)
         self.config, self.teacher, self.target = config, teacher, target
-        rows = [(level.alpha, level.sigma, level.time) for level in process.anchors(config.anchors)]
-        self.anchors = torch.tensor(rows, device=next(teacher.parameters()).device)
+        self.moments = Moments(process, config.anchors, next(teacher.parameters()).device)
 
     def each(self, network: nn.Module, batch: Batch, draws: Draws) -> Float[Tensor, "b"]:
         """The pseudo-Huber distance of every picture under `network`: mean of sqrt(d² + c²) - c."""
         shape = batch.mean.shape[1:]
         clean = batch.mean + batch.std * draws.normal("posterior", shape)
         place = (draws.uniform("time") * self.config.anchors).long()
-        now, then = self.moment(place), self.moment(place + 1)
+        now, then = self.moments.at(place), self.moments.at(place + 1)
         x_now = now.alpha * clean + now.sigma * draws.normal("noise", shape)
         kept = torch.zeros(len(place), dtype=torch.bool, device=place.device)
         with torch.no_grad():
@@ -85,8 +74,3 @@ class Consistency(TextToImage):
         asked, without = (self.process.clean(output, x_t, now.alpha, now.sigma) for output in said)
         clean = without + self.config.guidance * (asked - without)
         return then.alpha * clean + then.sigma * (x_t - now.alpha * clean) / now.sigma
-
-    def moment(self, place: Int[Tensor, "b"]) -> Moment:
-        """The anchors at places counted from pure noise."""
-        alpha, sigma, time = self.anchors[place].unbind(1)
-        return Moment(rearrange(alpha, "b -> b 1 1 1"), rearrange(sigma, "b -> b 1 1 1"), time)

@@ -56,6 +56,15 @@ class TransformerConfig(Config):
         return self
 
 
+class ControlConfig(Config):
+    """A control branch: copies of the network's first blocks, and what they read besides the words."""
+
+    blocks: int = Field(13, gt=0, description="copied; the network has at least one more")
+    channels: int = Field(4, ge=0, description="of the condition that is a picture, as the autoencoder has it; or 0")
+    maps: int = Field(0, ge=0, description="of the condition that is no picture, at the latent's resolution; or 0")
+    stem: int = Field(32, gt=0, description="width of the convolutions that read the maps")
+
+
 class MiniLMConfig(Config):
     """The small text encoder that comes inside a package: all-MiniLM-L6-v2, 384 wide."""
 

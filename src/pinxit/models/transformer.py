@@ -1,6 +1,6 @@
 """PixArt-α's denoiser, top to bottom: blocks with adaLN-single and cross-attention (Chen et al. 2023)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import cast
 
@@ -63,6 +63,13 @@ class Block(nn.Module):
         return adapt(x + self.cross(x, words), self.mlp, given[:, 3:])
 
 
+Joins = Callable[
+    [Float[Tensor, "b n d"], Sequence[Words], Float[Tensor, "t *parts d"], int], Iterator[Float[Tensor, "b n d"]]
+]
+"""What is added to the tokens before each of the blocks after the first, made from what the first one gives, from the
+words read for whoever makes it, the shared modulation and the height of the tokens' grid."""
+
+
 class Transformer(nn.Module):
     """The whole denoiser: latent, time and caption to eps or velocity and, where learned, the variance."""
 
@@ -91,14 +98,16 @@ class Transformer(nn.Module):
         """Reads the caption, then denoises: see `read` and `denoise`."""
         return self.denoise(latent, time, self.read(caption, keep), size, aspect)
 
-    def read(self, caption: Float[Tensor, "b l f"], keep: Bool[Tensor, "b l"]) -> list[Words]:
+    def read(
+        self, caption: Float[Tensor, "b l f"], keep: Bool[Tensor, "b l"], also: Iterable[Block] = ()
+    ) -> list[Words]:
         """What each block sees of the captions' real tokens, those that `keep` marks; once is enough for a sampling.
 
-        A processor works on the real tokens alone; a GPU on all, since it would have to wait for their number.
+        Blocks that are not the network's own, given as `also`, come last. A processor works on the real tokens alone; a GPU on all, since it would have to wait for their number.
         """
         packed = caption.device.type == "cpu"
         tokens = self.caption(caption[keep] if packed else caption)
-        return [block.cross.read(tokens, keep) for block in cast("Iterable[Block]", self.blocks)]
+        return [block.cross.read(tokens, keep) for block in (*cast("Iterable[Block]", self.blocks), *also)]
 
     def denoise(
         self,
@@ -118,12 +127,13 @@ class Transformer(nn.Module):
         readings: Sequence[Sequence[Words]],
         size: Float[Tensor, "b 2"] | None = None,
         aspect: Float[Tensor, "b"] | None = None,
+        joins: Joins | None = None,
     ) -> list[Float[Tensor, "b c2 h w"]]:
         """What the network says of the same latents under each of several captions; work before reading is shared.
 
         `time` is 0 to 1000, one for each picture or one for all. A network with conditions is also told `size`, the
         original height and width in pixels, and `aspect`, height over width; `ConfigError` is raised where it is not,
-        or where one without conditions is.
+        or where one without conditions is. `joins` are what a control branch adds, from the readings' last words.
         """
         condition = self._condition(time, size, aspect)
         shared = self.shared(condition)
@@ -138,9 +148,11 @@ class Transformer(nn.Module):
             starts = [first.listen(seen, words[0], given) for words in readings]
         outputs = []
         for start, words in zip(starts, readings, strict=True):
-            x = start
-            for block, read in zip(later, words[1:], strict=True):
-                x = block(x, read, shared, height)
+            x, depth = start, len(later) + 1
+            added = iter(()) if joins is None else joins(start, words[depth:], shared, height)
+            for block, read in zip(later, words[1:depth], strict=True):
+                more = next(added, None)
+                x = block(x if more is None else x + more, read, shared, height)
             outputs.append(unpatchify(self.final(x, condition), self.config.patch, latent.shape[-2]))
         return outputs
 

@@ -1,4 +1,4 @@
-"""Diffusion as an Objective: class to image (stage one) and text to image (all later stages)."""
+"""Diffusion as an Objective: class to image (stage one), text to image (all later stages), condition to image."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from pinxit.data.kind import Batch
 from pinxit.diffusion.process import Latent, Process
+from pinxit.models.adapter.control import Controlled
 from pinxit.models.dit import DiT
 from pinxit.models.null import NullCondition, null_of
 from pinxit.models.transformer import Transformer
@@ -61,6 +62,29 @@ class TextToImage(DiffusionObjective):
         caption, keep = null_of(network, self.null).replace(batch.caption, batch.keep, dropped)
         known = (batch.size, batch.aspect) if self.knows_size else ()
         output: Tensor = network(x_t, time, caption, keep, *known)
+        return output
+
+
+class ConditionToImage(DiffusionObjective):
+    """A network with a control branch learns to denoise latents given their conditions, and captions where not dropped.
+
+    Where its backbone is frozen, the branch alone is trained.
+    """
+
+    def __init__(self, network: Controlled, process: Process, dropout: float, null: NullCondition) -> None:
+        super().__init__(network, process, dropout)
+        self.trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
+        self.null, self.knows_size = null, network.config.conditions
+
+    def output(
+        self, network: nn.Module, x_t: Latent, time: Float[Tensor, "b"], batch: Batch, dropped: Bool[Tensor, "b"]
+    ) -> Float[Tensor, "b c2 h w"]:
+        """What `network` says given the conditions and the captions."""
+        assert isinstance(network, Controlled)
+        assert batch.condition is not None, "the cache holds no conditions"
+        caption, keep = null_of(network.base, self.null).replace(batch.caption, batch.keep, dropped)
+        known = (batch.size, batch.aspect) if self.knows_size else ()
+        output: Tensor = network(x_t, time, caption, keep, batch.condition, *known)
         return output
 
 
