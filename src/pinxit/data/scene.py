@@ -136,15 +136,15 @@ def scene(
     """
     rng = numpy_at(seed, f"scene/{index}")
     background = backgrounds[int(rng.integers(len(backgrounds)))]
-    chosen = _choose(art, rng, int(rng.integers(pieces[0], pieces[1] + 1)))
+    chosen = choose(art, rng, int(rng.integers(pieces[0], pieces[1] + 1)))
     if len(chosen) == 1:
-        return compose([_lone(chosen[0], size, float(rng.uniform(*fill)), rng)], background, size)
+        return compose([lone(chosen[0], size, float(rng.uniform(*fill)), rng)], background, size)
     if len(chosen) == 2 and rng.random() < OVERLAPPING:
         return _overlapping(chosen, background, size, rng)
-    return compose(_row(chosen, size, rng), background, size)
+    return compose(row(chosen, size, rng), background, size)
 
 
-def _choose(art: Art, rng: np.random.Generator, count: int) -> list[Piece]:
+def choose(art: Art, rng: np.random.Generator, count: int) -> list[Piece]:
     """Different concepts, fewer than asked where there are not so many; most scenes keep to one style."""
     if not len(art):
         raise DataError("scene", "there is no art to choose from", "prepare a style, or filter less")
@@ -158,7 +158,8 @@ def _choose(art: Art, rng: np.random.Generator, count: int) -> list[Piece]:
     return list(chosen.values())
 
 
-def _lone(piece: Piece, size: tuple[int, int], fill: float, rng: np.random.Generator) -> Placement:
+def lone(piece: Piece, size: tuple[int, int], fill: float, rng: np.random.Generator) -> Placement:
+    """One piece whose side is `fill` of the picture's shorter side, in the middle or anywhere, uncut."""
     height, width = size
     side = max(1, round(fill * min(size)))
     across, down = (0.5, 0.5) if rng.random() < 0.5 else rng.random(2)
@@ -170,7 +171,7 @@ def _along_width(size: tuple[int, int], rng: np.random.Generator) -> bool:
     return width > height or (width == height and rng.random() < 0.5)
 
 
-def _row(pieces: Sequence[Piece], size: tuple[int, int], rng: np.random.Generator) -> list[Placement]:
+def row(pieces: Sequence[Piece], size: tuple[int, int], rng: np.random.Generator) -> list[Placement]:
     """Beside each other along the longer side, either one in a square, each in its own cell."""
     along_width = _along_width(size, rng)
     length, breadth = (size[1], size[0]) if along_width else size
