@@ -40,7 +40,8 @@ class Drawn(Config):
 
 
 class Arguments(Drawn):
-    """Draws one picture a prompt: `000.png`, `001.png`, ... with prompt, seed and settings inside.
+    """Draws one picture a prompt: `000.png`, `001.png`, ... with prompt, seed and settings inside. With an adapter it
+    draws from a condition, and prompts are optional.
 
     Example: pinxit generate "a Noto owl on a pink background" --seed 3 --count 4 --out drawn
     """
@@ -53,6 +54,10 @@ class Arguments(Drawn):
     solver: Solver | None = Field(None, description="none: the model's own")
     guidance: float | None = Field(None, ge=1, description="1.0 is the prompt alone; none: the model's own")
     negative: str = Field("", description="what the pictures should not be")
+    adapter: Path | None = Field(None, description="an adapter file, or the run folder that made it")
+    condition: Path | None = Field(None, description="with an adapter: the picture that it draws from")
+    mask: Path | None = Field(None, description="to inpaint: white where to paint; none: where the picture is clear")
+    is_map: bool = Field(False, description="the condition is a finished map of edges or depth, in grey")
     device: str = Field("auto", description="cpu, cuda, cuda:1; auto: a CUDA GPU where there is one")
 
 
@@ -63,7 +68,12 @@ def main(verb: str, words: list[str]) -> None:
 
 def run(arguments: Arguments) -> None:
     """Draws, and prints where the pictures are."""
-    prompts = _prompts(arguments)
+    if arguments.adapter is not None or arguments.condition is not None:
+        from pinxit.cli.generate_tool import run_tool
+
+        run_tool(arguments)
+        return
+    prompts = prompts_of(arguments)
     wanted = wanted_of(arguments)
     from pinxit.generate.load import load_pipeline
     from pinxit.generate.pipeline import save_png
@@ -90,7 +100,8 @@ def run(arguments: Arguments) -> None:
     say(f"{len(asked)} pictures in {arguments.out}")
 
 
-def _prompts(arguments: Arguments) -> list[str]:
+def prompts_of(arguments: Arguments, *, needed: bool = True) -> list[str]:
+    """The prompts of the words and of the file; SettingsError where there is none and one is needed."""
     prompts = list(arguments.words)
     if arguments.prompts is not None:
         try:
@@ -98,7 +109,7 @@ def _prompts(arguments: Arguments) -> list[str]:
         except UnicodeDecodeError as error:
             raise DataError(arguments.prompts, f"it is not UTF-8 ({error})", "save it as UTF-8") from error
         prompts += [line.strip() for line in lines if line.strip()]
-    if not prompts:
+    if needed and not prompts:
         raise SettingsError(
             ['WORDS: there is nothing to draw; give a prompt, such as "a Noto owl on a pink background"']
         )

@@ -16,7 +16,11 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
     "data verify": ("data_verify", "check a cache: sums, joins, values that are not finite"),
     "train": ("train", "train a recipe, or go on where a run stopped"),
     "autoencoder": ("autoencoder", "train the small autoencoder, as the one that ships was"),
-    "generate": ("generate", "words to pictures"),
+    "distill codi": (
+        "distill_codi",
+        "an adapter that draws from another picture in a few steps: upscale, inpaint, edit",
+    ),
+    "generate": ("generate", "words, or with an adapter a picture, to pictures"),
     "plan generate": ("plan_generate", "the memory that drawing will need, before anything is loaded"),
     "convert": ("convert", "PixArt weights between pinxit, diffusers and the original layout"),
     "report": ("report", "write the page of a run again"),
@@ -24,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
 }
 GROUPS = {
     "data": "pictures and captions, from files to what training reads",
+    "distill": "finished weights learn to draw in few steps",
     "plan": "what a command will need, before it runs",
 }
 HELP = {"-h", "--help", "help"}

@@ -1,7 +1,8 @@
 """The features on disk: Arrow shards of latents, of wordings and of caption states, joined when read.
 
 A shard is three files of one number: `latent` (one row a picture), `wording` (which captions a picture has, by hash)
-and `caption` (states by hash, real tokens only). Files are written under a temporary name and renamed; a shard counts
+and `caption` (states by hash, real tokens only); where a task makes pictures from something, also `condition` (what it
+makes each from, encoded, a few a picture). Files are written under a temporary name and renamed; a shard counts
 once its line, with their sha256 and the account of its records, stands in `manifest.jsonl`; no shard is written
 twice. New captions for old pictures are a shard without latents: of two wordings of a picture the later one counts.
 A cache is complete once `encode.json` stands there.
@@ -28,6 +29,7 @@ from pinxit.log import append_line, read_lines
 from pinxit.models.identity import TextIdentity, hash_files
 
 TABLES = ("latent", "wording", "caption")
+CONDITION = "condition"  # a fourth one, where there is a task
 ACCOUNT, FINGERPRINT = "encode.json", "fingerprint.json"
 
 
@@ -45,6 +47,7 @@ def features(table: str) -> Any:
         "latent": {"key": text, "label": whole, "size": many, "shape": many, "mean": data, "std": data},
         "wording": {"key": text, "hashes": List(text), "weights": List(Value("float32"))},
         "caption": {"hash": text, "shape": many, "states": data},
+        CONDITION: {"key": text, "shape": many, "encoded": data},
     }
     return Features(columns[table])
 
@@ -63,16 +66,16 @@ def write_table(file: Path, table: str, rows: Iterable[Mapping[str, object]]) ->
     temporary.rename(file)
 
 
-def shard_files(folder: Path, number: int) -> dict[str, Path]:
-    """The three files of a shard."""
-    return {table: folder / f"{table}-{number:05d}.arrow" for table in TABLES}
+def shard_files(folder: Path, number: int, tables: Iterable[str] = TABLES) -> dict[str, Path]:
+    """The files of a shard."""
+    return {table: folder / f"{table}-{number:05d}.arrow" for table in tables}
 
 
 def write_shard(
     folder: Path, number: int, tables: Mapping[str, list[dict[str, object]]], account: Mapping[str, object]
 ) -> None:
     """The shard is on disk and in the manifest, with the account of what it was made from."""
-    files = shard_files(folder, number)
+    files = shard_files(folder, number, tables)
     for table, file in files.items():
         write_table(file, table, tables[table])
     sums = {table: hash_files([file]) for table, file in files.items()}
@@ -100,7 +103,7 @@ def open_table(folder: Path, number: int, table: str) -> Any:
     """One table of a shard, mapped into memory."""
     from datasets import Dataset
 
-    return Dataset.from_file(str(shard_files(folder, number)[table]))
+    return Dataset.from_file(str(shard_files(folder, number, [table])[table]))
 
 
 def pack(tensors: Sequence[Float[Tensor, "..."]], dtype: str, names: Sequence[str]) -> list[bytes]:
@@ -125,6 +128,7 @@ class Row:
     std: Float[Tensor, "c h w"]
     hashes: tuple[str, ...]
     weights: tuple[float, ...]
+    conditions: Float[Tensor, "m k h w"] | None = None
 
 
 class Cache:
@@ -132,10 +136,13 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.fingerprint = folder, read_fingerprint(folder)
-        self.shards = [int(line["shard"]) for line in read_manifest(folder)]
+        lines = read_manifest(folder)
+        self.shards = [int(line["shard"]) for line in lines]
         if not self.shards:
             raise DataError(folder, "it holds no complete shard", "run: pinxit data encode again")
-        self._latent, self._wording, self._caption = (self._open(table) for table in TABLES)
+        self._latent, self._wording, self._caption = (self._open(table, self.shards) for table in TABLES)
+        given = [int(line["shard"]) for line in lines if CONDITION in line["sha256"]]
+        self._condition = self._open(CONDITION, given) if given else None  # its rows are those of the latents
         self._dtype = np.dtype(self.fingerprint.dtype)
         hashes = self._caption.column("hash").to_pylist()
         self._places = {name: place for place, name in enumerate(hashes)}
@@ -145,12 +152,12 @@ class Cache:
         self.labels: list[int] = self._latent.column("label").to_pylist()
         self.classes = max(self.labels, default=-1) + 1  # 0: no picture has a class
 
-    def _open(self, table: str) -> Any:
-        """The table over all shards, as Arrow: mapped into memory, never copied there."""
+    def _open(self, table: str, shards: Sequence[int]) -> Any:
+        """The table over some shards, as Arrow: mapped into memory, never copied there."""
         from datasets import concatenate_datasets
 
         try:
-            parts = [open_table(self.folder, number, table) for number in self.shards]
+            parts = [open_table(self.folder, number, table) for number in shards]
         except (OSError, ValueError) as error:
             raise DataError(self.folder, f"its {table} table cannot be read ({error})", "verify it") from error
         return concatenate_datasets(parts).data.table
@@ -176,7 +183,22 @@ class Cache:
             self._tensor(latent["std"][place], shape),
             tuple(wording["hashes"][said].as_py()),
             tuple(wording["weights"][said].as_py()),
+            self._conditions(place),
         )
+
+    def _conditions(self, place: int) -> Float[Tensor, "m k h w"] | None:
+        if self._condition is None:
+            return None
+        shape = tuple(self._condition["shape"][place].as_py())
+        return self._tensor(self._condition["encoded"][place], shape)
+
+    @property
+    def parts(self) -> tuple[int, int]:
+        """How many conditions a picture has, and of how many channels; 0, 0 without a task."""
+        if self._condition is None:
+            return 0, 0
+        many, channels, *_ = self._condition["shape"][0].as_py()
+        return many, channels
 
     def caption(self, name: str) -> Float[Tensor, "l f"]:
         """The states of a caption by its hash; DataError if the cache lacks them."""
@@ -188,7 +210,9 @@ class Cache:
     @property
     def size(self) -> int:
         """Bytes of its numbers."""
-        columns = (self._latent["mean"], self._latent["std"], self._caption["states"])
+        columns = [self._latent["mean"], self._latent["std"], self._caption["states"]]
+        if self._condition is not None:
+            columns.append(self._condition["encoded"])
         return sum(int(column.nbytes) for column in columns)
 
     @property
@@ -201,6 +225,13 @@ class Cache:
         mean, std = (self._numbers(self._latent[name].take(places)) for name in ("mean", "std"))
         shape = (len(places), *self.shapes[places[0]])
         return torch.from_numpy(mean.reshape(shape)), torch.from_numpy(std.reshape(shape))
+
+    def conditions(self, places: Sequence[int]) -> Float[Tensor, "b m k h w"] | None:
+        """All conditions of pictures of one shape, in the cache's precision."""
+        if self._condition is None:
+            return None
+        encoded = self._numbers(self._condition["encoded"].take(places))
+        return torch.from_numpy(encoded.reshape(len(places), *self._condition["shape"][places[0]].as_py()))
 
     def states(self) -> tuple[Float[Tensor, "tokens f"], list[int]]:
         """The states of all captions, one after another, in the cache's precision, and how many tokens each has."""
@@ -257,7 +288,7 @@ def bounds(weights: Sequence[float]) -> list[float]:
 def cache_beside(records: Path, fingerprint: Fingerprint) -> Path:
     """Where the cache of a RECORDS folder is kept: beside it, under a name that changes with encoders and import."""
     folder = records.resolve()
-    said = f"{fingerprint.model_dump_json()}/{read_report(folder).sha256}"
+    said = f"{fingerprint.model_dump_json(exclude_none=True)}/{read_report(folder).sha256}"
     return folder.with_name(f"{folder.name}.cache") / blake2b(said.encode(), digest_size=6).hexdigest()
 
 
@@ -292,8 +323,10 @@ def verify(folder: Path) -> list[str]:
         return wrong
     cache = Cache(folder)
     for line in lines:
-        wrong += _not_finite(folder, line["shard"], cache.fingerprint.dtype)
+        wrong += _not_finite(folder, line, cache.fingerprint.dtype)
         counted = len(open_table(folder, line["shard"], "latent"))
+        if CONDITION in line["sha256"] and len(open_table(folder, line["shard"], CONDITION)) != counted:
+            wrong.append(f"condition-{line['shard']:05d}.arrow: it has not as many rows as there are pictures")
         if counted != line["used"]:
             wrong.append(f"latent-{line['shard']:05d}.arrow: it has {counted} pictures, the manifest {line['used']}")
     if len(set(cache.keys)) != len(cache):
@@ -303,7 +336,7 @@ def verify(folder: Path) -> list[str]:
 
 def _sums(folder: Path, line: Mapping[str, Any]) -> list[str]:
     wrong = []
-    for table, file in shard_files(folder, line["shard"]).items():
+    for table, file in shard_files(folder, line["shard"], line["sha256"]).items():
         if not file.is_file():
             wrong.append(f"{file.name}: it is missing")
         elif hash_files([file]) != line["sha256"][table]:
@@ -311,9 +344,12 @@ def _sums(folder: Path, line: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
-def _not_finite(folder: Path, number: int, dtype: str) -> list[str]:
-    wrong = []
-    for table, name, columns in (("latent", "key", ("mean", "std")), ("caption", "hash", ("states",))):
+def _not_finite(folder: Path, line: Mapping[str, Any], dtype: str) -> list[str]:
+    wrong, number = [], line["shard"]
+    kinds = {"latent": ("key", "mean", "std"), "caption": ("hash", "states"), CONDITION: ("key", "encoded")}
+    for table, (name, *columns) in kinds.items():
+        if table not in line["sha256"]:
+            continue
         rows = open_table(folder, number, table).data.table
         for column in columns:
             for place, value in enumerate(rows[column]):

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from pinxit.data.bucket import Bucket, buckets, fit, nearest
 from pinxit.data.cache import (
     ACCOUNT,
+    CONDITION,
     FINGERPRINT,
     Cache,
     caption_hash,
@@ -27,8 +28,9 @@ from pinxit.data.cache import (
     read_manifest,
     write_shard,
 )
+from pinxit.data.conditioned import encode_conditions
 from pinxit.data.config import Fingerprint
-from pinxit.data.kind import Pixels, Record
+from pinxit.data.kind import Condition, Pixels, Record
 from pinxit.errors import DataError
 from pinxit.log import Bar, console
 from pinxit.models.autoencoder import Autoencoder
@@ -77,6 +79,7 @@ class Fitted:
     label: int
     size: tuple[int, int]
     picture: Pixels
+    conditions: tuple[Condition, ...]
 
 
 @dataclass
@@ -192,8 +195,8 @@ def _encode_rest(
             if not known:
                 shard.texts[caption_hash("", text.identity)] = ""
             first = records[start].key
-            latents = _latents(shard, part, choice, autoencoder, fingerprint.dtype)
-            tables = {"latent": latents, "wording": shard.wordings, "caption": shard.states(fingerprint.dtype)}
+            tables = _pictures(shard, part, choice, autoencoder, fingerprint)
+            tables |= {"wording": shard.wordings, "caption": shard.states(fingerprint.dtype)}
             write_shard(folder, len(read_manifest(folder)), tables, {"first": first, **vars(shard.account)})
             known |= shard.texts.keys()
             start += shard.account.records
@@ -251,11 +254,15 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _latents(
-    shard: Shard, records: Iterable[Record], choice: Sequence[Bucket], autoencoder: Autoencoder, dtype: str
-) -> list[dict[str, object]]:
-    """Rows of the records that are admitted, in their order; each picture is held only at its bucket's size."""
-    rows: list[dict[str, object]] = []
+def _pictures(
+    shard: Shard, records: Iterable[Record], choice: Sequence[Bucket], autoencoder: Autoencoder, made: Fingerprint
+) -> dict[str, list[dict[str, object]]]:
+    """The tables of latents and, where there is a task, of conditions: rows of the records that are admitted, in their
+    order; each picture is held only at its bucket's size.
+    """
+    tables: dict[str, list[dict[str, object]]] = {"latent": []}
+    if made.condition is not None:
+        tables[CONDITION] = []
     waiting: dict[Bucket, list[Fitted]] = {}
     for record in records:
         bucket = shard.admit(record, choice)
@@ -264,13 +271,48 @@ def _latents(
         height, width, _ = record.picture.shape
         label = -1 if record.label is None else record.label
         group = waiting.setdefault(bucket, [])
-        group.append(Fitted(record.key, label, (height, width), fit(record.picture, bucket)))
+        picture = fit(record.picture, bucket)
+        group.append(Fitted(record.key, label, (height, width), picture, _suited(record, picture, made)))
         if len(group) >= min(PICTURES, PIXELS // (bucket.height * bucket.width)):
-            rows += _through(autoencoder, waiting.pop(bucket), dtype)
+            _encode_group(autoencoder, waiting.pop(bucket), made.dtype, tables)
     for rest in waiting.values():
-        rows += _through(autoencoder, rest, dtype)
+        _encode_group(autoencoder, rest, made.dtype, tables)
     order = {wording["key"]: place for place, wording in enumerate(shard.wordings)}
-    return sorted(rows, key=lambda row: order[row["key"]])
+    return {name: sorted(rows, key=lambda row: order[row["key"]]) for name, rows in tables.items()}
+
+
+def _suited(record: Record, picture: Pixels, made: Fingerprint) -> tuple[Condition, ...]:
+    """The record's conditions; DataError where they are not as many, or not as large, as those that are wanted."""
+    wanted = 0 if made.condition is None else made.condition.many
+    if len(record.conditions) != wanted:
+        problem = f"it has {len(record.conditions)} conditions, and the cache wants {wanted} of each picture"
+        raise DataError(record.key, problem, "make them with the task that the cache is for")
+    sizes = {part.shape[:2] for one in record.conditions for part in (one.picture, one.map) if part is not None}
+    if sizes - {picture.shape[:2]}:
+        problem = f"conditions of {sorted(sizes)} (height, width) do not fit its picture of {picture.shape[:2]}"
+        raise DataError(record.key, problem, "make them from the picture at its bucket's size")
+    return record.conditions
+
+
+def _encode_group(
+    autoencoder: Autoencoder, group: Sequence[Fitted], dtype: str, tables: Mapping[str, list[dict[str, object]]]
+) -> None:
+    """The tables have the rows of these pictures of one size too."""
+    tables["latent"] += _through(autoencoder, group, dtype)
+    if CONDITION in tables:
+        tables[CONDITION] += _conditions(autoencoder, group, dtype)
+
+
+def _conditions(autoencoder: Autoencoder, group: Sequence[Fitted], dtype: str) -> list[dict[str, object]]:
+    """Rows of what those pictures are made from."""
+    many = len(group[0].conditions)
+    encoded = encode_conditions([one for fitted in group for one in fitted.conditions], autoencoder)
+    each = list(rearrange(encoded, "(b m) k h w -> b m k h w", m=many).cpu())
+    packed = pack(each, dtype, [f"condition of {fitted.key}" for fitted in group])
+    return [
+        {"key": fitted.key, "shape": list(tensor.shape), "encoded": data}
+        for fitted, tensor, data in zip(group, each, packed, strict=True)
+    ]
 
 
 def _through(autoencoder: Autoencoder, group: Sequence[Fitted], dtype: str) -> list[dict[str, object]]:

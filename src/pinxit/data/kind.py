@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pinxit.data.record import Caption, Facts, Pixels, Placed, Record
+from pinxit.data.record import Caption, Condition, Facts, Pixels, Placed, Record
 
-__all__ = ["Batch", "Caption", "Facts", "Pixels", "Placed", "Record"]
+__all__ = ["Batch", "Caption", "Condition", "Facts", "Pixels", "Placed", "Record"]
 
 
 @dataclass(frozen=True)

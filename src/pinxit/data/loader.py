@@ -9,6 +9,8 @@ from math import ceil
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from pinxit.data.cache import Cache, Row, bounds
 from pinxit.data.kind import Batch
@@ -98,8 +100,22 @@ class FromDisk:
             label=torch.tensor([row.label for row in rows]),
             position=position,
             keys=tuple(row.key for row in rows),
+            condition=self._condition(rows, position),
         )
         return made.to(self.device)
+
+    def _condition(self, rows: Sequence[Row], position: tuple[int, ...]) -> Float[Tensor, "b k h w"] | None:
+        """One of the conditions of each picture."""
+        given = [row.conditions for row in rows if row.conditions is not None]
+        if not given:
+            return None
+        chosen = draw_condition(self.seed, position, len(given[0])).tolist()
+        return torch.stack([each[number] for each, number in zip(given, chosen, strict=True)])
+
+
+def draw_condition(seed: int, position: tuple[int, ...], many: int) -> Int[Tensor, "b"]:
+    """Which of its conditions each picture gets at its place in the run."""
+    return (Draws(seed, position).uniform("condition") * many).long()
 
 
 def choose(row: Row, share: float) -> str:

@@ -36,11 +36,22 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """What a picture is made from: another picture of its size, a map of one number a pixel, or both."""
+
+    picture: Pixels | None = None
+    map: UInt8[np.ndarray, "height width"] | None = None
+
+
+@dataclass(frozen=True)
 class Record:
-    """A picture in RGB with its captions; `key` is unique in its data set, `label` a class for stage one."""
+    """A picture in RGB with its captions; `key` is unique in its data set, `label` a class for stage one, `conditions`
+    are what a task makes it from, one of them at a time, all with the same parts.
+    """
 
     key: str
     picture: Pixels
     captions: tuple[Caption, ...]
     label: int | None = None
     facts: Facts | None = None
+    conditions: tuple[Condition, ...] = ()

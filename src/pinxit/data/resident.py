@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from pinxit.data.cache import Cache
 from pinxit.data.kind import Batch
+from pinxit.data.loader import draw_condition
 from pinxit.models.device import Device, free_memory
 from pinxit.rng import Draws
 
@@ -29,11 +32,14 @@ class Resident:
         shapes = np.array(cache.shapes)
         self._within = np.zeros(len(cache), np.int64)  # a picture's place among those of its shape
         self._latents: dict[tuple[int, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._conditions: dict[tuple[int, ...], torch.Tensor] = {}
         for shape in sorted(set(cache.shapes)):
             places = np.flatnonzero((shapes == shape).all(1))
             self._within[places] = np.arange(len(places))
             mean, std = cache.latents(places.tolist())
             self._latents[shape] = mean.to(device), std.to(device)
+            if (conditions := cache.conditions(places.tolist())) is not None:
+                self._conditions[shape] = conditions.to(device)
         states, lengths = cache.states()
         self._states, self._lengths = states.to(device), np.array(lengths)
         self._begins = np.cumsum(self._lengths) - self._lengths
@@ -64,4 +70,14 @@ class Resident:
             label=self._labels[where],
             position=position,
             keys=tuple(self.cache.keys[place] for place in places),
+            condition=self._condition(places, within, position),
         )
+
+    def _condition(
+        self, places: Sequence[int], within: Int[Tensor, "b"], position: tuple[int, ...]
+    ) -> Float[Tensor, "b k h w"] | None:
+        """One of the conditions of each picture."""
+        found = self._conditions.get(self.cache.shapes[places[0]])
+        if found is None:
+            return None
+        return found[within, draw_condition(self.seed, position, found.shape[1]).to(self.device)].float()

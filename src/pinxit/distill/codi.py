@@ -6,10 +6,10 @@ Mei et al. 2023, arXiv 2310.01407. With x_t = alpha clean + sigma eps, w the net
     x_s    = alpha_s clean_w(x_t, t) + sigma_s eps_w(x_t, t)                                one step of the path
     loss   = a(t) |eps_w-(x_s, s) - eps_w(x_t, t)|² + b(t) |clean - clean_w(x_t, t)|²       x_s, w-: no gradient
 
-Why both terms are brought into units of the velocity unless asked otherwise: an error e of the velocity is alpha e in the
-noise and sigma e in the clean latent (of flows and of variance-preserving processes alike). With equal weights the first
-term would vanish towards pure noise, where few steps need it, and the second towards the clean end, whose only anchor it
-is: a straight path is consistent whatever it leads to.
+Why both terms are brought into units of the velocity unless asked otherwise: an error e of the velocity is alpha e in
+the noise and sigma e in the clean latent (of flows and of variance-preserving processes alike). With equal weights the
+first term would vanish towards pure noise, where few steps need it, and the second towards the clean end, whose only
+anchor it is: a straight path is consistent whatever it leads to.
 """
 
 import torch
@@ -30,7 +30,7 @@ from pinxit.train.diffusion import ConditionToImage
 class Codi(ConditionToImage):
     """`target` is the network's average; `frozen` the network as the stage began, asked for where the path is its."""
 
-    def __init__(  # noqa: PLR0917  (as all objectives of diffusion, and whom it learns from)
+    def __init__(
         self,
         network: Controlled,
         process: Process,

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from pinxit.config import Config
+from pinxit.data.config import ConditionConfig
 
 
 class ConsistencyConfig(Config):
@@ -31,7 +32,9 @@ class CodiConfig(Config):
     )
     trajectory: Literal["own", "frozen"] = Field("own", description="whose path: the network's, or as the stage began")
     noise: Literal["predicted", "true"] = Field("predicted", description="with which the next level is reached")
-    times: Literal["batch", "picture"] = Field("picture", description="one level for a whole batch, or for each picture")
+    times: Literal["batch", "picture"] = Field(
+        "picture", description="one level for a whole batch, or for each picture"
+    )
     skip: bool = Field(False, description="pin the clean end as consistency models do, of the noise too, as published")
     grid: int = Field(20, gt=0, description="levels, among which those of sampling are found")
 
@@ -51,3 +54,18 @@ def as_published() -> CodiConfig:
         consistency="clean", consistency_unit="own", signal_unit="own", signal_floor=1.0, trajectory="frozen",
         noise="true", skip=True, grid=50,
     )  # fmt: skip
+
+
+class BranchConfig(Config):
+    """A stage that teaches a condition: what pictures are made from, the copied blocks, and by which method."""
+
+    condition: ConditionConfig
+    method: Literal["codi", "finetune"] = Field(
+        "codi", description="finetune: as the network was trained, no few steps"
+    )
+    trains: Literal["branch", "all"] = Field(
+        "branch", description="branch: the network stays as it is, shared by tasks"
+    )
+    blocks: int | None = Field(None, gt=0, description="copied; none: 13 of 28, or as large a share")
+    stem: int = Field(32, gt=0, description="width of the convolutions that read maps")
+    codi: CodiConfig = CodiConfig()

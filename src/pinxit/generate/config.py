@@ -6,7 +6,7 @@ from pydantic import Field
 
 from pinxit.config import Config
 
-Solver = Literal["ddim", "ancestral", "dpm", "sa", "euler", "consistency"]
+Solver = Literal["ddim", "ancestral", "dpm", "sa", "euler", "consistency", "codi"]
 Form = Literal["pinxit", "diffusers", "pixart"]
 Memory = Literal["full", "offload"]
 
@@ -17,7 +17,9 @@ class SamplingConfig(Config):
     solver: Solver = "dpm"
     steps: int = Field(20, gt=0)
     guidance: float = Field(4.5, ge=1, description="1.0 is the conditional path alone")
-    anchors: int = Field(50, gt=0, description="of the solver consistency: levels at which the model was distilled")
+    anchors: int = Field(
+        50, gt=0, description="of the solvers consistency and codi: levels at which the model was distilled"
+    )
     batch: int = Field(25, gt=0, description="pictures drawn at once")
 
 

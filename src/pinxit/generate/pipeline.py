@@ -21,6 +21,7 @@ from pinxit.errors import ConfigError
 from pinxit.generate.card import ModelCard, refuse_strangers
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.sample import Predict, sample
+from pinxit.generate.tool import Tool
 from pinxit.models.autoencoder import Autoencoder
 from pinxit.models.null import NullCondition, stack_captions
 from pinxit.models.text import TextEncoder
@@ -66,7 +67,7 @@ class Pipeline:
         negative: str = "",
     ) -> Iterator[Drawing]:
         """One picture of `size` (height, width in pixels) a prompt and seed, as they come."""
-        height, width = self._latent_size(size or (self.card.resolution, self.card.resolution))
+        height, width = self.latent_size(size or (self.card.resolution, self.card.resolution))
         null = NullCondition("empty", self.text.encode([negative])[0]) if negative else self.null
         null = NullCondition(null.kind, null.states.to(self.device))
         shape = (self.card.network.channels, height, width)
@@ -78,10 +79,10 @@ class Pipeline:
             chosen = [seed for _, seed in pairs]
             bound = self.bind(told, (height, width))
             latent = sample(bound, self.process, settings, shape=shape, seeds=chosen, device=self.device)
-            for (prompt, seed), picture in zip(pairs, self._decode(latent), strict=True):
+            for (prompt, seed), picture in zip(pairs, self.decode(latent), strict=True):
                 yield Drawing(picture, prompt, seed)
 
-    def _decode(self, latent: Latent) -> Iterator[Pixels]:
+    def decode(self, latent: Latent) -> Iterator[Pixels]:
         """The pictures of latents, as few at once as keep a large picture's memory to its own."""
         pixels = latent.shape[-2] * latent.shape[-1] * self.autoencoder.identity.factor**2
         for part in torch.split(latent, max(1, PIXELS // pixels)):
@@ -93,20 +94,28 @@ class Pipeline:
         the pictures' own.
         """
         readings = [self.network.read(*stack_captions(captions)) for captions in told]
-        known: dict[str, Tensor] = {}
-        if self.card.network.conditions:
-            height, width = (side * self.autoencoder.identity.factor for side in size)
-            size_told = torch.tensor([[float(height), float(width)]], device=self.device)
-            known["size"] = size_told.expand(len(told[0]), -1)
-            known["aspect"] = torch.full((len(told[0]),), height / width, device=self.device)
-        return partial(self.network.denoise_each, readings=readings, **known)
+        told_size, aspect = self.told_size(size, len(told[0]))
+        return partial(self.network.denoise_each, readings=readings, size=told_size, aspect=aspect)
+
+    def told_size(self, size: tuple[int, int], count: int) -> tuple[Tensor | None, Tensor | None]:
+        """Size and aspect that a network with conditions is told of so many pictures, by their latents' sides."""
+        if not self.card.network.conditions:
+            return None, None
+        height, width = (side * self.autoencoder.identity.factor for side in size)
+        told = torch.tensor([[float(height), float(width)]], device=self.device).expand(count, -1)
+        return told, torch.full((count,), height / width, device=self.device)
+
+    def use(self, adapter: Path) -> Tool:
+        """The tool that an adapter file makes of this pipeline, which stays as it is."""
+        return Tool(self, adapter)
 
     @property
     def multiple(self) -> int:
         """What both sides of a picture are multiples of, in pixels."""
         return self.autoencoder.identity.factor * self.card.network.patch
 
-    def _latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
+    def latent_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the latent of a picture so large, in pixels; ConfigError where it does not fit."""
         if any(side <= 0 or side % self.multiple for side in size):
             problem = f"both sides must be multiples of {self.multiple}"
             raise ConfigError("size", size, problem, "choose the nearest one")

@@ -50,7 +50,9 @@ def sample(
     draws = Draws(0, seeds, device)
     denoise = guided(denoiser(predict, process), settings.guidance)
     levels = process.levels(settings.steps)
+    if settings.solver in {"consistency", "codi"}:
+        levels = few_levels(process, settings.anchors, settings.steps)
     if settings.solver == "consistency":
-        denoise, levels = pinned(denoise, process), few_levels(process, settings.anchors, settings.steps)
+        denoise = pinned(denoise, process)
     start = draws.normal("start", shape) * levels[0].sigma
     return solve(settings.solver, denoise, start, levels, lambda step: draws.normal(f"step/{step}", shape))

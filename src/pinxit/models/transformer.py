@@ -103,7 +103,8 @@ class Transformer(nn.Module):
     ) -> list[Words]:
         """What each block sees of the captions' real tokens, those that `keep` marks; once is enough for a sampling.
 
-        Blocks that are not the network's own, given as `also`, come last. A processor works on the real tokens alone; a GPU on all, since it would have to wait for their number.
+        Blocks that are not the network's own, given as `also`, come last. A processor works on the real tokens alone; a
+        GPU on all, since it would have to wait for their number.
         """
         packed = caption.device.type == "cpu"
         tokens = self.caption(caption[keep] if packed else caption)
@@ -120,7 +121,7 @@ class Transformer(nn.Module):
         """What the network says of captions already read: see `denoise_each`."""
         return self.denoise_each(latent, time, [words], size, aspect)[0]
 
-    def denoise_each(
+    def denoise_each(  # noqa: PLR0917  (as above, and what is added to them)
         self,
         latent: Float[Tensor, "b c h w"],
         time: Float[Tensor, "t"],

@@ -3,13 +3,16 @@
 import torch
 from torch import nn
 
+from pinxit.data.condition import has_map, has_picture
 from pinxit.data.config import Fingerprint
 from pinxit.diffusion.build import make_process
 from pinxit.diffusion.config import FlowConfig, ProcessConfig
+from pinxit.distill.codi import Codi
 from pinxit.distill.consistency import TEACHER, Consistency
 from pinxit.errors import ConfigError
 from pinxit.generate.card import ModelCard
-from pinxit.models.config import TransformerConfig
+from pinxit.models.adapter.control import Controlled, proportion
+from pinxit.models.config import ControlConfig, TransformerConfig
 from pinxit.models.dit import DiT, reparameterize
 from pinxit.models.null import NullCondition, hold_null, keep_null
 from pinxit.models.transformer import Transformer
@@ -17,7 +20,7 @@ from pinxit.recipes.recipe import Recipe, StageConfig
 from pinxit.rng import seed_at
 from pinxit.train.average import Average
 from pinxit.train.compute import PLAIN, Compute
-from pinxit.train.diffusion import ClassToImage, TextToImage
+from pinxit.train.diffusion import ClassToImage, ConditionToImage, DiffusionObjective, TextToImage
 from pinxit.train.optimizer import Optimizer
 from pinxit.train.state import TrainState
 
@@ -48,6 +51,25 @@ def fresh_model(recipe: Recipe, stage: StageConfig, config: TransformerConfig, c
             states = torch.randn(recipe.text.length, config.caption_width) / config.caption_width**0.5
             hold_null(network, NullCondition(recipe.null, states))
         return network
+
+
+def with_branch(base: nn.Module, recipe: Recipe, stage: StageConfig, factor: int) -> Controlled:
+    """The network with a new branch, a function of the recipe's seed; frozen itself where the branch alone trains."""
+    branch = stage.branch
+    assert branch is not None
+    assert isinstance(base, Transformer)
+    task = branch.condition.task
+    config = ControlConfig(
+        blocks=branch.blocks or proportion(base.config.depth),
+        channels=base.config.channels if has_picture(task) else 0,
+        maps=factor**2 if has_map(task) else 0,
+        stem=branch.stem,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_at(recipe.seed, "weights/branch"))
+        network = Controlled(base, config)
+    network.base.requires_grad_(branch.trains == "all")
+    return network
 
 
 def check_start(card: ModelCard, recipe: Recipe, fingerprint: Fingerprint) -> None:
@@ -94,24 +116,34 @@ def begin_stage(
             keep_null(start, network)
             network.to(compute.device).load_state_dict(start.state_dict())
     target = nn.ModuleDict()
-    if stage.teaches == "steps":  # the student begins as its teacher, which is what would be drawn from until now
+    if stage.teaches in {"steps", "condition"}:  # it begins as what would be drawn from until now
         model.load_state_dict(average.state_dict())
         teacher = fresh_model(recipe, stage, config, classes).to(compute.device)
         keep_null(average, teacher)
         teacher.load_state_dict(average.state_dict())
-        target[TEACHER] = teacher.requires_grad_(False).eval()
+        if stage.branch is not None:
+            model, average, teacher = (
+                with_branch(network, recipe, stage, factor).to(compute.device) for network in (model, average, teacher)
+            )
+        if stage.branch is None or stage.branch.codi.trajectory == "frozen":
+            target[TEACHER] = teacher.requires_grad_(False).eval()
     seen = before.seen if before else 0
     followed = Average(average, stage.average)
-    trained = dict(model.named_parameters())
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = Optimizer(trained, stage.optimizer, stage.images, recorded=compute.recorded)
     return TrainState(model, followed, optimizer, recipe.seed, stage=index, seen=seen, started=seen, target=target)
 
 
-def objective_for(
-    recipe: Recipe, stage: StageConfig, state: TrainState, null: NullCondition
-) -> ClassToImage | TextToImage:
+def objective_for(recipe: Recipe, stage: StageConfig, state: TrainState, null: NullCondition) -> DiffusionObjective:
     """What the stage trains the state's model to do."""
     process, model = make_process(process_config(recipe, stage)), state.model
+    if isinstance(model, Controlled):
+        assert stage.branch is not None
+        if stage.branch.method == "finetune":
+            return ConditionToImage(model, process, stage.dropout, null)
+        frozen = dict(state.target.named_children()).get(TEACHER)
+        target, config = state.average.model, stage.branch.codi
+        return Codi(model, process, stage.dropout, null, config, target=target, frozen=frozen)
     if isinstance(model, DiT):
         return ClassToImage(model, process, stage.dropout)
     assert isinstance(model, Transformer)

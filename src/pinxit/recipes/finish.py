@@ -11,9 +11,11 @@ from pinxit.data.cache import Cache
 from pinxit.data.emoji import STYLES
 from pinxit.data.record import Facts, Placed
 from pinxit.data.words import plain
+from pinxit.generate.adapter import ADAPTER, AdapterCard, write_adapter
 from pinxit.generate.card import Encoders, Licence, ModelCard, write_model
 from pinxit.generate.opened import MODEL
 from pinxit.ledger.report import bill
+from pinxit.models.adapter.control import Controlled
 from pinxit.models.null import NullCondition, null_of
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import process_config
@@ -63,9 +65,44 @@ def save_model(
     )
     file = folder / MODEL
     write_model(file, network, null_of(network, NullCondition("empty", cache.null)), card, dtype)
-    rows = [licence.model_dump() for licence in card.licences]
-    (folder / LICENCES).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    _write_licences(folder, card.licences)
     return file
+
+
+def save_adapter(recipe: Recipe, state: TrainState, folder: Path, start: ModelCard, backbone: str) -> Path:
+    """`adapter.safetensors` in the run folder holds the average branch, or all of the network where all was trained.
+
+    `start` and `backbone` are the card and the fingerprint of the weights that the run began with.
+    """
+    stage = list(recipe.stages.values())[state.stage]
+    network, branch = state.average.model, stage.branch
+    assert isinstance(network, Controlled)
+    assert branch is not None
+    made, total = Cache(cache_folder(recipe, stage, folder)).fingerprint, bill(folder).total
+    card = AdapterCard(
+        name=recipe.name,
+        task=branch.condition.task,
+        control=network.control.config,
+        whole=branch.trains == "all",
+        backbone=backbone,
+        process=process_config(recipe, stage),
+        autoencoder=made.autoencoder,
+        text=made.text,
+        sampling=recipe.sampling,
+        resolution=stage.resolution,
+        seen=state.seen,
+        data=stage.data.kind,
+        licences=licences(recipe, start),
+        ledger={"seconds": total.seconds, "joules": total.joules},
+    )
+    write_adapter(folder / ADAPTER, network, card)
+    _write_licences(folder, card.licences)
+    return folder / ADAPTER
+
+
+def _write_licences(folder: Path, works: tuple[Licence, ...]) -> None:
+    rows = [licence.model_dump() for licence in works]
+    (folder / LICENCES).write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
 
 
 def licences(recipe: Recipe, start: ModelCard | None) -> tuple[Licence, ...]:
@@ -92,11 +129,24 @@ def known_prompt(data: EmojiDataConfig) -> str:
 def next_commands(recipe: Recipe, folder: Path, prompt: str) -> list[str]:
     """Three commands to try with a finished run; each works as it is printed, whatever the prompt and the folder."""
     name, stage = list(recipe.stages.items())[-1]
+    if stage.teaches == "condition":
+        return _commands_of_tool(recipe, folder, stage.images)
     words = f" {prompt}" if prompt.startswith("-") else prompt  # or they would be taken for a flag
     longer = [f"--stages.{name}.images", str(2 * stage.images), "--out", f"{folder}-longer"]
     commands = (
         ["pinxit", "generate", "--from", str(folder), words],
         ["pinxit", "cost", str(folder)],
         ["pinxit", "train", str(folder / RECIPE), *longer],
+    )
+    return [shlex.join(command) for command in commands]
+
+
+def _commands_of_tool(recipe: Recipe, folder: Path, images: int) -> list[str]:
+    source = [] if recipe.start in {None, "shipped"} else ["--from", str(recipe.start)]
+    name, longer = next(iter(recipe.stages)), f"{folder}-longer"
+    commands = (
+        ["pinxit", "generate", *source, "--adapter", str(folder / ADAPTER), "--condition", "picture.png"],
+        ["pinxit", "cost", str(folder)],
+        ["pinxit", "train", str(folder / RECIPE), f"--stages.{name}.images", str(2 * images), "--out", longer],
     )
     return [shlex.join(command) for command in commands]

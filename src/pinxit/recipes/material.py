@@ -11,10 +11,13 @@ import torch
 
 from pinxit.data.bucket import Bucket, buckets
 from pinxit.data.cache import Cache, cache_beside, is_complete, open_cache, read_account
-from pinxit.data.config import Fingerprint
+from pinxit.data.condition import condition_of
+from pinxit.data.conditioned import Conditioned
+from pinxit.data.config import ConditionConfig, EditConfig, Fingerprint
+from pinxit.data.edit import edit_pair
 from pinxit.data.emoji import Art, load_art
 from pinxit.data.encode import encode
-from pinxit.data.kind import Batch, Record
+from pinxit.data.kind import Batch, Caption, Condition, Record
 from pinxit.data.loader import CacheLoader, FromDisk, Plan, Source, plan
 from pinxit.data.records import read_records
 from pinxit.data.resident import Resident, fits
@@ -39,11 +42,15 @@ HELD_OUT = "held out "  # how the keys of scenes begin that are not for training
 class SceneRecords(Sequence[Record]):
     """Records of scenes, drawn when asked for: record i of a seed is always the same.
 
-    The last `PROBES` of them are made of art that is held out from training, and say so in their key.
+    The last `PROBES` of them are made of art that is held out from training, and say so in their key. Where there is a
+    task, each has what it is made from; of edits that is the scene before, and the caption is the instruction.
     """
 
-    def __init__(self, data: EmojiDataConfig, parts: Split, sizes: Sequence[Bucket], seed: int) -> None:
-        self.data, self.parts, self.sizes, self.seed = data, parts, sizes, seed
+    def __init__(
+        self, data: EmojiDataConfig, parts: Split, sizes: Sequence[Bucket], seed: int,
+        condition: ConditionConfig | None = None,
+    ) -> None:  # fmt: skip
+        self.data, self.parts, self.sizes, self.seed, self.condition = data, parts, sizes, seed, condition
         self.labels = labels(parts.training)
 
     def __len__(self) -> int:
@@ -51,14 +58,34 @@ class SceneRecords(Sequence[Record]):
 
     def __getitem__(self, index: int) -> Record:  # type: ignore[override]
         """Record `index`."""
-        if index >= self.data.pictures:
-            drawn = self.scene(self.parts.unseen_style, index - self.data.pictures)
-            return drawn.record(f"{HELD_OUT}{index}", self.seed, share_of_sparse=0.0)
-        drawn = self.scene(self.parts.training, index)
+        is_held_out = index >= self.data.pictures
+        art = self.parts.unseen_style if is_held_out else self.parts.training
+        key, place = f"{HELD_OUT if is_held_out else ''}{index}", index - self.data.pictures * is_held_out
+        if self.condition is not None and isinstance(self.condition.task, EditConfig):
+            return self.edit(art, key, place, self.condition.task)
+        drawn = self.scene(art, place)
+        made = self._conditions(key, drawn)
+        if is_held_out:
+            return replace(drawn.record(key, self.seed, share_of_sparse=0.0), conditions=made)
         first = drawn.facts.pieces[0]
         piece = self.parts.training.find(first.concept, first.style)
         label = self.labels[piece.subgroup, piece.style]
-        return drawn.record(str(index), self.seed, share_of_sparse=self.data.sparse, label=label)
+        record = drawn.record(key, self.seed, share_of_sparse=self.data.sparse, label=label)
+        return replace(record, conditions=made)
+
+    def edit(self, art: Art, key: str, index: int, task: EditConfig) -> Record:
+        """The scene after edit `index`, its instruction as the caption, and the scene before as its only condition."""
+        pair = edit_pair(art, self.seed, index, self.size(index), task.kinds)
+        return Record(
+            key, pair.after.picture, (Caption(pair.instruction),), facts=pair.after.facts,
+            conditions=(Condition(pair.before.picture),),
+        )  # fmt: skip
+
+    def _conditions(self, key: str, drawn: Scene) -> tuple[Condition, ...]:
+        if self.condition is None:
+            return ()
+        draws = (numpy_at(self.seed, f"condition/{key}/{number}") for number in range(self.condition.many))
+        return tuple(condition_of(self.condition.task, drawn.picture, rng, drawn) for rng in draws)
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of scene `index`: one of the sizes, `wide` of them no squares."""
@@ -77,12 +104,14 @@ class SceneRecords(Sequence[Record]):
 
 
 def read_data(data: DataConfig, stage: StageConfig, seed: int, multiple: int) -> Sequence[Record]:
-    """The records of a stage, held-out ones included."""
-    if isinstance(data, RecordsDataConfig):
-        return read_records(Path(data.folder))
+    """The records of a stage, held-out ones included, and what they are made from where it teaches that."""
     choice = buckets(stage.resolution, multiple, aspect=stage.buckets)
+    condition = stage.branch.condition if stage.branch else None
+    if isinstance(data, RecordsDataConfig):
+        records = read_records(Path(data.folder))
+        return records if condition is None else Conditioned(records, condition, choice, seed)
     moderate = [bucket for bucket in choice if 0.5 <= bucket.height / bucket.width <= 2]
-    return SceneRecords(data, split(load_art(data.styles)), moderate, seed)
+    return SceneRecords(data, split(load_art(data.styles)), moderate, seed, condition)
 
 
 @dataclass
@@ -158,8 +187,9 @@ def wanted_fingerprint(recipe: Recipe, stage: StageConfig) -> tuple[Fingerprint,
         fitting = " or ".join(str(side) for side in (below, below + multiple) if side)
         raise ConfigError("resolution", stage.resolution, problem, f"say {fitting}")
     fingerprint = Fingerprint(
-        autoencoder=autoencoder, text=text, resolution=stage.resolution, buckets=stage.buckets, multiple=multiple
-    )
+        autoencoder=autoencoder, text=text, resolution=stage.resolution, buckets=stage.buckets, multiple=multiple,
+        condition=stage.branch.condition if stage.branch else None,
+    )  # fmt: skip
     return fingerprint, autoencoder.factor
 
 
@@ -168,6 +198,8 @@ def cache_folder(recipe: Recipe, stage: StageConfig, folder: Path) -> Path:
     share it.
     """
     said = f"{stage.data.model_dump_json()}/{stage.resolution}/{stage.buckets}/{recipe.seed}"
+    if stage.branch is not None:
+        said += f"/{stage.branch.condition.model_dump_json()}"
     return folder / "cache" / blake2b(said.encode(), digest_size=6).hexdigest()
 
 

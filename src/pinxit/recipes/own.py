@@ -12,6 +12,7 @@ from pinxit.data.kind import Pixels
 from pinxit.data.records import Records, read_records
 from pinxit.errors import ConfigError, DataError
 from pinxit.evaluate.nearest import find_nearest
+from pinxit.generate.adapter import fingerprint
 from pinxit.generate.card import ModelCard, read_model
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.load import load_pipeline, model_file
@@ -23,12 +24,13 @@ from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import check_start
 from pinxit.recipes.course import Course
 from pinxit.recipes.emoji import shipped
-from pinxit.recipes.finish import known_prompt, next_commands, save_model
+from pinxit.recipes.finish import known_prompt, next_commands, save_adapter, save_model
 from pinxit.recipes.material import Material, open_material, wanted_fingerprint
 from pinxit.recipes.page import write_page
 from pinxit.recipes.recipe import Recipe, RecordsDataConfig
 from pinxit.recipes.result import Nearest, Sheet, note_sheet
 from pinxit.recipes.sheet import lay
+from pinxit.recipes.strip import show_tool
 from pinxit.train.autoencoder import to_pixels
 from pinxit.train.checkpoint import complete_checkpoints
 from pinxit.train.compute import choose_compute
@@ -59,10 +61,20 @@ def train_recipe(recipe: Recipe, folder: Path) -> Path:
         if null.kind != "empty":
             hold_null(network, null)
     name, last = list(recipe.stages.items())[-1]
-    if file is not None and isinstance(last.data, RecordsDataConfig) and not complete_checkpoints(folder):
+    has_before = isinstance(last.data, RecordsDataConfig) and last.branch is None
+    if file is not None and has_before and not complete_checkpoints(folder):
         _show_before(file, recipe, folder)
     course = Course(recipe, folder, start=network)
+    backbone = fingerprint(network) if network is not None and last.branch is not None else ""
     state = course.run()
+    if last.branch is not None:
+        assert card is not None
+        assert file is not None
+        adapter = save_adapter(recipe, state, folder, card, backbone)
+        with Meter(folder).stage(name, "evaluate"):
+            material = open_material(recipe, last, folder, course.compute.device)
+            show_tool(recipe, material, load_pipeline(file, device=material.device).use(adapter), folder, state.seen)
+        return write_page(folder, next_commands(recipe, folder, ""))
     save_model(recipe, state, folder, card)
     if isinstance(last.data, RecordsDataConfig):
         with Meter(folder).stage(name, "evaluate"):

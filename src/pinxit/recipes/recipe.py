@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from pinxit.config import Config
 from pinxit.diffusion.config import FlowConfig, ProcessConfig
-from pinxit.distill.config import ConsistencyConfig
+from pinxit.distill.config import BranchConfig, ConsistencyConfig
 from pinxit.generate.config import SamplingConfig
 from pinxit.models.config import (
     AutoencoderConfig,
@@ -53,7 +53,9 @@ DataConfig = Annotated[EmojiDataConfig | RecordsDataConfig, Field(discriminator=
 class StageConfig(Config):
     """One stage: what is taught, on which pictures, at which size, for how long."""
 
-    teaches: Literal["class", "text", "steps"] = Field(description="steps: to draw in few, as a student of the weights")
+    teaches: Literal["class", "text", "steps", "condition"] = Field(
+        description="steps: to draw in few, as a student of the weights; condition: to draw from another picture"
+    )
     data: DataConfig
     images: int = Field(gt=0, description="pictures seen in this stage")
     resolution: int = Field(gt=0, description="side of the nominal square in pixels")
@@ -66,6 +68,7 @@ class StageConfig(Config):
     optimizer: OptimizerConfig = OptimizerConfig()
     average: AverageConfig = AverageConfig()
     consistency: ConsistencyConfig = Field(ConsistencyConfig(), description="of a stage that teaches steps")
+    branch: BranchConfig | None = Field(None, description="of a stage that teaches a condition")
 
     @model_validator(mode="after")
     def _micro_batches_divide_batch(self) -> "StageConfig":
@@ -109,15 +112,53 @@ class Recipe(Config):
     def _students_have_a_teacher(self) -> "Recipe":
         names = list(self.stages)
         for name, before in zip(names, [None, *names], strict=False):
-            if self.stages[name].teaches != "steps":
+            teaches = self.stages[name].teaches
+            if teaches not in {"steps", "condition"}:
                 continue
+            if teaches == "condition" and (before or not self.start):
+                raise ValueError(
+                    f"stages.{name} teaches a condition to finished weights: say `start`, and no other stage"
+                )
             taught = self.stages[before].teaches if before else "text" if self.start else None
             if taught != "text":
                 raise ValueError(f"stages.{name} teaches steps to a student of the weights before it; say `start`")
             if name != names[-1]:
-                raise ValueError(f"stages.{name} teaches steps; it can only be the last stage")
-            self._check_student(name, self.stages[name])
+                raise ValueError(f"stages.{name} teaches {teaches}; it can only be the last stage")
+            if teaches == "steps":
+                self._check_student(name, self.stages[name])
+            else:
+                self._check_branch(name, self.stages[name])
         return self
+
+    @model_validator(mode="after")
+    def _branches_are_of_conditions(self) -> "Recipe":
+        for name, stage in self.stages.items():
+            if (stage.branch is not None) != (stage.teaches == "condition"):
+                raise ValueError(
+                    f"stages.{name} teaches {stage.teaches}; a branch goes with condition, and with it alone"
+                )
+        return self
+
+    def _check_branch(self, name: str, stage: StageConfig) -> None:
+        branch, sampling, most = stage.branch, self.sampling, self.network.depth - 1
+        if branch is None:
+            return
+        if branch.blocks is not None and branch.blocks > most:
+            problem = f"the network has {most + 1} blocks; say at most {most}"
+            raise ValueError(f"stages.{name}.branch.blocks is {branch.blocks}, and {problem}")
+        grid = branch.codi.grid
+        if branch.method == "codi":
+            for field, found, is_right, wanted in (
+                ("solver", sampling.solver, sampling.solver == "codi", "codi"),
+                ("anchors", sampling.anchors, sampling.anchors == grid, f"{grid}, the grid of the stage"),
+                ("steps", sampling.steps, sampling.steps <= grid, f"at most {grid}, the levels of the grid"),
+            ):
+                if not is_right:
+                    raise ValueError(f"sampling.{field} is {found}; with stages.{name} by codi say {wanted}")
+        elif sampling.solver in {"codi", "consistency"}:
+            raise ValueError(
+                f"sampling.solver is {sampling.solver}; with stages.{name} by finetune say euler, ddim or dpm"
+            )
 
     def _check_student(self, name: str, stage: StageConfig) -> None:
         anchors, sampling = stage.consistency.anchors, self.sampling

@@ -1,11 +1,9 @@
 """How a run computes: its device, the precision of its products, what is compiled and what is recorded."""
 
 import os
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from shutil import which
-from typing import cast
 
 import torch
 from torch import nn
@@ -33,8 +31,10 @@ class Compute:
     def prepare(self, network: nn.Module) -> None:
         """The network's blocks are compiled, all as one, if that was asked for."""
         if self.compiled:
-            for block in cast("Iterable[nn.Module]", network.get_submodule("blocks").children()):
-                block.compile()
+            for name, part in network.named_modules():
+                if name.endswith(("blocks", "copies")):
+                    for block in part.children():
+                        block.compile()
 
 
 PLAIN = Compute(torch.device("cpu"))

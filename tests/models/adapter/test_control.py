@@ -21,7 +21,13 @@ KEEP = torch.arange(10) < torch.tensor([10, 3, 1])[:, None]
 
 def inputs(channels: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Latents, times, captions, real tokens, conditions."""
-    return normal(1, 3, 4, 8, 12).float(), TIME, normal(2, 3, 10, 20).float(), KEEP, normal(3, 3, channels, 8, 12).float()
+    return (
+        normal(1, 3, 4, 8, 12).float(),
+        TIME,
+        normal(2, 3, 10, 20).float(),
+        KEEP,
+        normal(3, 3, channels, 8, 12).float(),
+    )
 
 
 def controlled(config: ControlConfig, base: TransformerConfig = DEEP, *, alive: bool) -> Controlled:
@@ -94,7 +100,9 @@ def test_a_branch_of_the_published_proportion_is_at_most_half_the_network() -> N
     assert [proportion(depth) for depth in (28, 6, 2, 12)] == [13, 3, 1, 6]
     with torch.device("meta"):
         for config in (TransformerConfig(), TransformerConfig(depth=6, width=320, heads=5, channels=16, outputs=1)):
-            made = Controlled(Transformer(config), ControlConfig(blocks=proportion(config.depth), channels=config.channels))
+            made = Controlled(
+                Transformer(config), ControlConfig(blocks=proportion(config.depth), channels=config.channels)
+            )
             own, branch = (sum(p.numel() for p in part.parameters()) for part in (made.base, made.control))
             assert 0.3 < branch / own <= 0.5
 

@@ -13,6 +13,7 @@ DETERMINISTIC: Mapping[str, Callable[[Denoise, Latent, Sequence[Level]], Latent]
     "ddim": ddim,
     "dpm": dpm,
     "euler": ddim,  # one formula; the name that users of flows look for
+    "codi": ddim,  # on levels of the grid of distillation
 }
 STOCHASTIC: Mapping[str, Callable[[Denoise, Latent, Sequence[Level], Noise], Latent]] = {
     "ancestral": ancestral,

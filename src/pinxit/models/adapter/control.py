@@ -32,9 +32,15 @@ class Control(nn.Module):
         if not config.channels + config.maps:
             raise ConfigError("channels", 0, "there is neither a picture nor a map to read", "give it one of them")
         self.config = config
-        self.stem = nn.Sequential(
-            nn.Conv2d(config.maps, config.stem, 3, padding=1), nn.SiLU(), nn.Conv2d(config.stem, config.stem, 3, padding=1)
-        ) if config.maps else nn.Identity()
+        self.stem = (
+            nn.Sequential(
+                nn.Conv2d(config.maps, config.stem, 3, padding=1),
+                nn.SiLU(),
+                nn.Conv2d(config.stem, config.stem, 3, padding=1),
+            )
+            if config.maps
+            else nn.Identity()
+        )
         inward = config.channels + (config.stem if config.maps else 0)
         self.embed = PatchEmbed(base.config.model_copy(update={"channels": inward}))
         self.before = nn.Linear(width, width)
@@ -44,7 +50,7 @@ class Control(nn.Module):
 
     def tokens(self, condition: Float[Tensor, "b k h w"]) -> Float[Tensor, "b n d"]:
         """The condition as tokens, each told its place; once is enough for a sampling."""
-        latent, maps = condition.split([self.config.channels, self.config.maps], 1)
+        latent, maps = torch.split(condition, [self.config.channels, self.config.maps], 1)
         if self.config.maps:
             latent = torch.cat([latent, self.stem(maps)], 1)
         tokens: Tensor = self.embed(latent)

@@ -1,0 +1,41 @@
+"""`pinxit generate --adapter FILE --condition PICTURE`: pictures from a picture, in a few steps."""
+
+from pinxit.cli.generate import Arguments, prompts_of, wanted_of
+from pinxit.cli.say import say
+from pinxit.generate.config import SamplingConfig, SourceConfig
+from pinxit.log import Bar
+from pinxit.recipes.tree import SettingsError
+
+
+def run_tool(arguments: Arguments) -> None:
+    """Draws what the adapter makes of the condition, and prints where the pictures are."""
+    if arguments.adapter is None or arguments.condition is None:
+        raise SettingsError(["--adapter and --condition go together: the tool, and the picture that it draws from"])
+    from pinxit.data.condition import read_condition, read_instruction
+    from pinxit.generate.adapter import ADAPTER, read_adapter_card
+    from pinxit.generate.load import load_pipeline
+    from pinxit.generate.pipeline import save_png
+    from pinxit.models.device import choose_device
+
+    file = arguments.adapter / ADAPTER if arguments.adapter.is_dir() else arguments.adapter
+    card, size = read_adapter_card(file), wanted_of(arguments)
+    prompts = prompts_of(arguments, needed=False) or [""]
+    if card.task.kind == "edit":
+        prompts = [read_instruction(prompt) for prompt in prompts]
+    condition = read_condition(card.task, arguments.condition, size, mask=arguments.mask, is_map=arguments.is_map)
+    source = SourceConfig(autoencoder=arguments.autoencoder, text=arguments.text)
+    pipeline = load_pipeline(arguments.source, source, arguments.memory, choose_device(arguments.device))
+    tool = pipeline.use(file)
+    changes = {name: getattr(arguments, name) for name in ("steps", "solver", "guidance")}
+    settings = SamplingConfig.model_validate(
+        card.sampling.model_dump() | {name: value for name, value in changes.items() if value is not None}
+    )
+    asked = [prompt for prompt in prompts for _ in range(arguments.count)]
+    seeds = [arguments.seed + index for index in range(len(asked))]
+    drawings = tool.draw([condition] * len(asked), asked, seeds, settings)
+    with Bar("drawing", len(asked)) as bar:
+        for index, drawing in enumerate(drawings):
+            target = arguments.out / f"{index:03d}.png"
+            save_png(drawing, target, settings, card=pipeline.card, sha=pipeline.sha256)
+            bar.move(index + 1)
+    say(f"{len(asked)} pictures in {arguments.out}")

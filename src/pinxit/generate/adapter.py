@@ -1,0 +1,109 @@
+"""An adapter file: one task's branch, and in its header the backbone, the encoders and the grid it belongs with."""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+
+from pinxit.config import Config
+from pinxit.data.config import TaskConfig
+from pinxit.diffusion.config import ProcessConfig
+from pinxit.errors import CheckpointError
+from pinxit.generate.card import Licence
+from pinxit.generate.config import SamplingConfig
+from pinxit.models.adapter.control import Controlled
+from pinxit.models.config import ControlConfig
+from pinxit.models.identity import AutoencoderIdentity, TextIdentity
+from pinxit.models.transformer import Transformer
+
+HEADER = "pinxit.adapter"
+ADAPTER = "adapter.safetensors"  # in a run folder
+
+
+class AdapterCard(Config):
+    """What a branch belongs with; on another backbone it would draw noise, so it is refused there."""
+
+    version: Literal[1] = 1
+    name: str
+    task: TaskConfig
+    control: ControlConfig
+    whole: bool = Field(description="the file holds the backbone too, trained with the branch")
+    backbone: str = Field(description="fingerprint of the weights that training began with")
+    process: ProcessConfig
+    autoencoder: AutoencoderIdentity
+    text: TextIdentity
+    sampling: SamplingConfig
+    resolution: int = Field(description="side of the nominal square in pixels")
+    seen: int = Field(0, description="pictures seen in training")
+    data: str = ""
+    licences: tuple[Licence, ...] = ()
+    ledger: Mapping[str, float] = Field(default_factory=dict, description="seconds, joules and money of the training")
+
+
+def fingerprint(network: Transformer) -> str:
+    """The sha256 of a network's settings and of its weights in half precision, in which models are shipped."""
+    digest = sha256(network.config.model_dump_json(exclude={"position_base", "position_scale"}).encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().half().contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def write_adapter(file: Path, network: Controlled, card: AdapterCard, dtype: torch.dtype = torch.float16) -> None:
+    """`file` is one safetensors with the branch, or with all of the network, and the card in its header."""
+    part = network if card.whole else network.control
+    tensors = {name: tensor.detach().to(dtype).contiguous() for name, tensor in part.state_dict().items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.part")
+    temporary.write_bytes(save(tensors, {HEADER: card.model_dump_json()}))
+    temporary.rename(file)
+
+
+def read_adapter_card(file: Path) -> AdapterCard:
+    """The card of an adapter file, without its weights; CheckpointError where it is none, or not whole."""
+    if not file.is_file():
+        raise CheckpointError(file, "there is no such file", "name an adapter file, or a run that teaches a condition")
+    try:
+        with safe_open(file, framework="pt") as opened:
+            header = (opened.metadata() or {}).get(HEADER)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(file, f"it is no whole safetensors file ({error})", "fetch or copy it again") from error
+    if header is None:
+        raise CheckpointError(file, f"its header has no {HEADER!r}", "name an adapter file written by pinxit")
+    try:
+        return AdapterCard.model_validate(json.loads(header))
+    except ValidationError as error:
+        raise CheckpointError(file, f"its card cannot be read ({error})", "update pinxit") from error
+
+
+def join_adapter(base: Transformer, file: Path) -> tuple[Controlled, AdapterCard]:
+    """The backbone with the file's branch, in evaluation mode; `base` itself is shared, never changed.
+
+    CheckpointError where the branch was trained on another backbone, or does not hold the weights that its card tells.
+    """
+    card = read_adapter_card(file)
+    found = fingerprint(base)
+    if found != card.backbone:
+        problem = f"it was trained on the backbone {card.backbone[:12]}, and this one is {found[:12]}"
+        raise CheckpointError(file, problem, "use it with the weights that its training began with: --from")
+    tensors = {name: tensor.float() for name, tensor in load_file(file).items()}
+    if card.whole:
+        with torch.device("meta"):
+            network = Controlled(Transformer(base.config), card.control)
+        part: torch.nn.Module = network
+    else:
+        network = Controlled(base, card.control)
+        part = network.control
+    try:
+        part.load_state_dict(tensors, assign=True)
+    except RuntimeError as error:
+        problem = f"its weights are not those that its card tells of ({' '.join(str(error).split())[:200]})"
+        raise CheckpointError(file, problem, "fetch or copy it again") from error
+    device = next(base.parameters()).device
+    return network.eval().requires_grad_(False).to(device), card
