@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from pinxit.data.config import InpaintConfig, TaskConfig, UpscaleConfig
 from pinxit.data.kind import Condition
 from pinxit.diffusion.config import FlowConfig
-from pinxit.errors import CheckpointError, ConfigError
+from pinxit.errors import CheckpointError, ConfigError, DataError
 from pinxit.generate.adapter import AdapterCard, fingerprint, join_adapter, read_adapter_card, write_adapter
 from pinxit.generate.card import Encoders, ModelCard
 from pinxit.generate.config import SamplingConfig
@@ -116,6 +116,20 @@ def test_tools_of_one_pipeline_are_swapped_and_read_their_conditions(pipeline: P
     assert (painted[far] == 100).all()  # what is known stays
     assert (painted[12:20, 12:20] != 100).any()
     assert all(torch.equal(before[name], tensor) for name, tensor in pipeline.network.state_dict().items())
+
+
+def test_a_tool_takes_files_too(pipeline: Pipeline, tmp_path: Path) -> None:
+    adapter(pipeline, tmp_path / "up.safetensors", *UPSCALE)
+    adapter(pipeline, tmp_path / "in.safetensors", *INPAINT)
+    Image.fromarray(GREY[:8, :12]).save(tmp_path / "small.png")
+    assert pipeline.use(str(tmp_path / "up.safetensors"))(str(tmp_path / "small.png")).size == (48, 32)
+    Image.fromarray(GREY).save(tmp_path / "whole.png")
+    Image.fromarray(np.pad(np.full((8, 8), 255, np.uint8), ((8, 16), (8, 32)))).save(tmp_path / "mask.png")
+    paint = pipeline.use(tmp_path / "in.safetensors")
+    painted = np.asarray(paint(tmp_path / "whole.png", mask=tmp_path / "mask.png"))
+    assert (painted[:, 24:] == 100).all()
+    with pytest.raises(DataError, match="a mask has no use in upscale"):
+        pipeline.use(tmp_path / "up.safetensors")(tmp_path / "small.png", mask=tmp_path / "mask.png")
 
 
 def test_several_are_drawn_as_each_alone_with_prompts_or_without(pipeline: Pipeline, tmp_path: Path) -> None:

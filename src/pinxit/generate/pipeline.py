@@ -105,9 +105,16 @@ class Pipeline:
         told = torch.tensor([[float(height), float(width)]], device=self.device).expand(count, -1)
         return told, torch.full((count,), height / width, device=self.device)
 
-    def use(self, adapter: Path) -> Tool:
+    @staticmethod
+    def load(source: Path | str | None = None) -> "Pipeline":
+        """The pipeline of a run folder or of weights; none: the model that ships. `load_pipeline` has more to set."""
+        from pinxit.generate.load import load_pipeline
+
+        return load_pipeline(None if source is None else Path(source))
+
+    def use(self, adapter: Path | str) -> Tool:
         """The tool that an adapter file makes of this pipeline, which stays as it is."""
-        return Tool(self, adapter)
+        return Tool(self, Path(adapter))
 
     @property
     def multiple(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
-from pinxit.data.condition import blend
+from pinxit.data.condition import blend, read_condition
 from pinxit.data.conditioned import encode_conditions
 from pinxit.data.kind import Condition, Pixels
 from pinxit.errors import ConfigError
@@ -31,9 +31,20 @@ class Tool:
         self.network, self.card = join_adapter(pipeline.network, file)
 
     def __call__(
-        self, condition: Condition, prompt: str = "", *, seed: int = 0, steps: int | None = None
+        self,
+        condition: Condition | Path | str,
+        prompt: str = "",
+        *,
+        mask: Path | str | None = None,
+        seed: int = 0,
+        steps: int | None = None,
     ) -> Image.Image:
-        """One picture made from a condition, as it stands in the adapter's file: in so many steps, or in its own."""
+        """One picture made from a condition or from the file of one, with a mask's where the task has it: in so many
+        steps, or in as many as the adapter's file says. DataError for files that do not fit the task.
+        """
+        if not isinstance(condition, Condition):
+            hidden = None if mask is None else Path(mask)
+            condition = read_condition(self.card.task, Path(condition), None, mask=hidden)
         changes = {} if steps is None else {"steps": steps}
         settings = SamplingConfig.model_validate(self.card.sampling.model_dump() | changes)
         (drawing,) = self.draw([condition], [prompt], [seed], settings)
