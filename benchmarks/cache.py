@@ -160,7 +160,7 @@ def main(reads: int, records: int, folder: Path) -> None:
     size = forget(folder)
     cache, split = Cache(folder), Split()
     for owner, function, name in (
-        (Cache, "__getitem__", "latents read"), (Cache, "caption", "captions read"),
+        (Cache, "__getitem__", "latents read"), (Cache, "stored", "captions read"),
         (loading, "stack_captions", "captions padded"),
     ):  # fmt: skip
         split.watch(owner, function, name)
