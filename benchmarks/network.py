@@ -1,11 +1,14 @@
 """The network beside diffusers' with the same weights: one pass, one training step, twenty guided steps of sampling.
 
-    python benchmarks/network.py [small|full] [THREADS] [ROUNDS]
+    python benchmarks/network.py [small|full|tiny] [THREADS] [ROUNDS] [compiled]
 
 `small` is 8 blocks of width 384 and 6 heads at 256 image tokens; `full` is XL/2 at 256 pixels and batch 1, where a
-pass and four steps of sampling are timed. Captions have 120 tokens of width 4096, all of them real or 30 % of them.
-Both are timed in turn in one process, on the device at hand; a ratio over 1 says that pinxit is faster. What each gets
-is what its own data path gives it: diffusers captions padded to 120 tokens, pinxit the real ones. One JSON line.
+pass and four steps of sampling are timed, since two such networks with their optimisers want 20 GB; `tiny` is two of
+its blocks, to try the script. Captions have 120 tokens of width 4096, all of them real or 30 % of them. Both are timed
+in turn in one process, on the device at hand; a ratio over 1 says that pinxit is faster. With `compiled` each is timed
+twice in every round: as it comes, and compiled, pinxit's blocks as training compiles them, diffusers' whole network.
+What each gets is what its own data path gives it: diffusers captions padded to 120 tokens, pinxit the real ones. One
+JSON line.
 """
 
 import json
@@ -33,6 +36,8 @@ from pinxit.train.config import OptimizerConfig
 from pinxit.train.optimizer import Optimizer
 
 SMALL = TransformerConfig(depth=8, width=384, heads=6)
+FULL = TransformerConfig()
+SIZES = {"small": (SMALL, 4, 20), "full": (FULL, 1, 4), "tiny": (FULL.model_copy(update={"depth": 2}), 1, 4)}
 GUIDANCE, LENGTH, SIDE = 4.5, 120, 32
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -59,6 +64,12 @@ class Case:
         self.caption = torch.randn(batch, LENGTH, 4096, device=DEVICE)
         self.keep = (torch.arange(LENGTH, device=DEVICE) < real).expand(batch, -1)
         self.short = self.caption[:, :real], self.keep[:, :real]
+
+    def compile(self) -> None:
+        """Both are compiled when they are next asked."""
+        for block in self.ours.blocks:
+            block.compile()
+        self.theirs.compile()
 
     def forward(self) -> tuple[Work, Work]:
         """One pass."""
@@ -136,41 +147,66 @@ def seconds(work: Work) -> float:
     return time.perf_counter() - begun
 
 
-def compare(works: tuple[Work, Work], rounds: int) -> dict[str, object]:
-    """Seconds of both, in turn, and the quartiles of their ratio round by round."""
-    for work in works:
-        seconds(work)  # the first call of each plans its products
-    pairs = []
+def staged(work: Work, stance: str) -> Work:
+    """The same, compiled where its network is to be (`default`) or all the same as it comes (`force_eager`)."""
+
+    def inside() -> object:
+        with torch.compiler.set_stance(stance):
+            return work()
+
+    return inside
+
+
+def compare(works: tuple[Work, Work], rounds: int, compiled: bool) -> dict[str, object]:
+    """Seconds of both in each way, in turn, and the quartiles of the ratio round by round."""
+    ways = {"eager": "force_eager", "compiled": "default"} if compiled else {"eager": "force_eager"}
+    cases = [staged(work, stance) for stance in ways.values() for work in works]
+    for case in cases * (2 if compiled else 1):
+        seconds(case)  # the first calls of each plan its products and compile it
+    taken = [[0.0] * rounds for _ in cases]
     for index in range(rounds):
-        order = (0, 1) if index % 2 else (1, 0)
-        taken = {place: seconds(works[place]) for place in order}
-        pairs.append((taken[0], taken[1]))
-    ratios = [theirs / ours for ours, theirs in pairs]
-    low, middle, high = statistics.quantiles(ratios, n=4) if rounds > 1 else ratios * 3
+        for place in range(len(cases))[:: 1 if index % 2 else -1]:
+            taken[place][index] = seconds(cases[place])
+    return {way: ratio(*taken[2 * place : 2 * place + 2]) for place, way in enumerate(ways)}
+
+
+def ratio(ours: list[float], theirs: list[float]) -> dict[str, object]:
+    """Median and quartiles of how much faster ours is, and the median seconds of both."""
+    ratios = [each / own for own, each in zip(ours, theirs, strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
     return {
         "ratio": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)],
-        "seconds": [round(statistics.median(side), 3) for side in zip(*pairs, strict=True)],
+        "seconds": [round(statistics.median(side), 3) for side in (ours, theirs)],
     }  # fmt: skip
 
 
-def main(size: str = "small", threads: int = 1, rounds: int = 7) -> None:
-    torch.set_num_threads(threads)
-    config, batch, steps = (SMALL, 4, 20) if size == "small" else (TransformerConfig(), 1, 4)
-    found: dict[str, object] = {}
+def time_all(size: str, fill: float, rounds: int, compiled: bool) -> dict[str, object]:
+    """Every work at one share of real caption tokens."""
+    config, batch, steps = SIZES[size]
+    case = Case(config, batch, fill)
+    with torch.no_grad():
+        ours, theirs = (work() for work in case.forward())
+    assert torch.allclose(ours, theirs, atol=1e-4), "they do not say the same"  # type: ignore[arg-type]
+    if compiled:
+        case.compile()
+    works = {"forward": case.forward(), f"sampling in {steps} steps": case.sampling(steps)}
+    if size == "small":
+        works["training step"] = case.training()
+    return {name: compare(pair, rounds, compiled) for name, pair in works.items()}
+
+
+def main(size: str = "small", threads: str = "1", rounds: str = "7", compiled: str = "") -> None:
+    torch.set_num_threads(int(threads))
+    found = {}
     for fill in (0.3, 1.0):
-        case = Case(config, batch, fill)
-        with torch.no_grad():
-            ours, theirs = (work() for work in case.forward())
-        assert torch.allclose(ours, theirs, atol=1e-4), "they do not say the same"  # type: ignore[arg-type]
-        works = {"forward": case.forward(), f"sampling in {steps} steps": case.sampling(steps)}
-        if size == "small":
-            works["training step"] = case.training()
-        found[f"{fill:.0%} full"] = {name: compare(pair, rounds) for name, pair in works.items()}
+        found[f"{fill:.0%} full"] = time_all(size, fill, int(rounds), bool(compiled))
+        torch.compiler.reset()  # graphs of the networks that are gone
     print(json.dumps({
-        "benchmark": "network", "size": size, "device": DEVICE, "threads": threads, "batch": batch, "rounds": rounds,
-        "torch": torch.__version__, "diffusers": __version__, "hardware": find_hardware().say(), **found,
+        "benchmark": "network", "size": size, "device": DEVICE, "threads": int(threads), "batch": SIZES[size][1],
+        "rounds": int(rounds), "torch": torch.__version__, "diffusers": __version__,
+        "hardware": find_hardware().say(), **found,
     }))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*(word if index == 0 else int(word) for index, word in enumerate(sys.argv[1:])))  # type: ignore[arg-type]
+    main(*sys.argv[1:])

@@ -19,11 +19,11 @@ from pinxit.config import Config
 class Arguments(Config):
     """Trains on one style of emoji art for some minutes and writes `report.html`; goes on where it was stopped.
 
-    Example: pinxit demo --out runs/demo --minutes 13
+    Example: pinxit demo --out runs/demo --minutes 15
     """
 
     out: Path = Field(Path("runs/demo"), description="the run folder")
-    minutes: float = Field(13.0, gt=0, description="of training; the pictures are counted from this machine's speed")
+    minutes: float = Field(15.0, gt=0, description="of training; the pictures are counted from this machine's speed")
 
 
 def main(verb: str, words: Sequence[str]) -> None:

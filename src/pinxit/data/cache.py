@@ -179,8 +179,8 @@ class Cache:
             self.keys[place],
             latent["label"][place].as_py(),
             (height, width),
-            self._tensor(latent["mean"][place], shape),
-            self._tensor(latent["std"][place], shape),
+            self._tensor(latent["mean"][place], shape).float(),
+            self._tensor(latent["std"][place], shape).float(),
             tuple(wording["hashes"][said].as_py()),
             tuple(wording["weights"][said].as_py()),
             self._conditions(place),
@@ -202,6 +202,10 @@ class Cache:
 
     def caption(self, name: str) -> Float[Tensor, "l f"]:
         """The states of a caption by its hash; DataError if the cache lacks them."""
+        return self.stored(name).float()
+
+    def stored(self, name: str) -> Float[Tensor, "l f"]:
+        """The same in the cache's precision."""
         place = self._places.get(name)
         if place is None:
             raise DataError(self.folder, f"the caption {name} has no states", "run: pinxit data encode again")
@@ -275,8 +279,8 @@ class Cache:
         return np.concatenate(parts).view(self._dtype)
 
     def _tensor(self, value: Any, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
-        numbers = np.frombuffer(value.as_buffer(), self._dtype).astype(np.float32)
-        return torch.from_numpy(numbers.reshape(shape))
+        """Its numbers, copied, since the file's may not be written; to float32 torch is faster than numpy."""
+        return torch.from_numpy(np.frombuffer(value.as_buffer(), self._dtype).reshape(shape).copy())
 
 
 def bounds(weights: Sequence[float]) -> list[float]:

@@ -87,8 +87,8 @@ class FromDisk:
         """Captions are padded to the longest of the batch."""
         rows, position = [self.cache[place] for place in places], tuple(range(first, first + len(places)))
         drawn = Draws(self.seed, position).uniform("caption").tolist()
-        captions = [self.cache.caption(choose(row, share)) for row, share in zip(rows, drawn, strict=True)]
-        caption, keep = stack_captions(captions)
+        captions = [self.cache.stored(choose(row, share)) for row, share in zip(rows, drawn, strict=True)]
+        caption, keep = stack_captions(captions, torch.float32)
         mean = torch.stack([row.mean for row in rows])
         made = Batch(
             mean=mean,
