@@ -190,7 +190,7 @@ class Cache:
         if self._condition is None:
             return None
         shape = tuple(self._condition["shape"][place].as_py())
-        return self._tensor(self._condition["encoded"][place], shape)
+        return self._tensor(self._condition["encoded"][place], shape).float()
 
     @property
     def parts(self) -> tuple[int, int]:
