@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,10 @@ from pinxit.generate.sample import Predict, sample
 from pinxit.models.autoencoder import Autoencoder
 from pinxit.models.null import NullCondition, stack_captions
 from pinxit.models.text import TextEncoder
+from pinxit.models.tile import decode_in_tiles
 from pinxit.models.transformer import Transformer
 
-PIXELS = 2**20  # decoded at once
+PIXELS = 2**20  # decoded at once: all that the published buckets of 1024 pixels hold; larger pictures go in tiles
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,14 @@ class Pipeline:
                 yield Drawing(picture, prompt, seed)
 
     def _decode(self, latent: Latent) -> Iterator[Pixels]:
-        """The pictures of latents, as few at once as keep a large picture's memory to its own."""
-        pixels = latent.shape[-2] * latent.shape[-1] * self.autoencoder.identity.factor**2
+        """The pictures of latents, of at most `PIXELS` at once: several, one, or a tile of one."""
+        factor, decode = self.autoencoder.identity.factor, self.autoencoder.decode
+        pixels = latent.shape[-2] * latent.shape[-1] * factor**2
         for part in torch.split(latent, max(1, PIXELS // pixels)):
-            yield from to_pictures(self.autoencoder.decode(part))
+            whole = pixels <= PIXELS
+            yield from to_pictures(
+                decode(part) if whole else decode_in_tiles(decode, part, isqrt(PIXELS) // factor, factor)
+            )
 
     @torch.no_grad()
     def bind(self, told: Sequence[list[Float[Tensor, "_ f"]]], size: tuple[int, int]) -> Predict:
