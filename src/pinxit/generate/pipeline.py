@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from math import isqrt
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from pinxit.generate.card import ModelCard, refuse_strangers
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.sample import Predict, sample
 from pinxit.models.autoencoder import Autoencoder
+from pinxit.models.device import products_in
 from pinxit.models.null import NullCondition, stack_captions
 from pinxit.models.text import TextEncoder
 from pinxit.models.tile import decode_in_tiles
@@ -52,10 +52,12 @@ class Pipeline:
         text: TextEncoder,
         *,
         sha256: str = "",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         refuse_strangers(card, autoencoder.identity, text.identity)
         self.network, self.null, self.card = network, null, card
         self.autoencoder, self.text, self.sha256 = autoencoder, text, sha256
+        self.dtype = dtype  # of the network's products; the sampler and the autoencoder stay in float32
         self.process = make_process(card.process)
         self.device = next(network.parameters()).device
 
@@ -98,14 +100,21 @@ class Pipeline:
         """The network bound to each of several captions of the same pictures, read once, and, where it knows sizes, to
         the pictures' own.
         """
-        readings = [self.network.read(*stack_captions(captions)) for captions in told]
+        with products_in(self.dtype, self.device):
+            readings = [self.network.read(*stack_captions(captions)) for captions in told]
         known: dict[str, Tensor] = {}
         if self.card.network.conditions:
             height, width = (side * self.autoencoder.identity.factor for side in size)
             size_told = torch.tensor([[float(height), float(width)]], device=self.device)
             known["size"] = size_told.expand(len(told[0]), -1)
             known["aspect"] = torch.full((len(told[0]),), height / width, device=self.device)
-        return partial(self.network.denoise_each, readings=readings, **known)
+
+        def predict(latent: Latent, time: Float[Tensor, "1"]) -> list[Tensor]:
+            with products_in(self.dtype, self.device):
+                outputs = self.network.denoise_each(latent, time, readings, **known)
+            return [output.to(latent.dtype) for output in outputs]
+
+        return predict
 
     @property
     def multiple(self) -> int:
