@@ -16,6 +16,7 @@ from pinxit.config import Config
 from pinxit.errors import DataError
 from pinxit.generate.config import Memory, SamplingConfig, Solver, SourceConfig
 from pinxit.log import Bar
+from pinxit.models.config import Precision
 from pinxit.recipes.tree import SettingsError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Arguments(Drawn):
     guidance: float | None = Field(None, ge=1, description="1.0 is the prompt alone; none: the model's own")
     negative: str = Field("", description="what the pictures should not be")
     device: str = Field("auto", description="cpu, cuda, cuda:1; auto: a CUDA GPU where there is one")
+    precision: Precision = Field("auto", description="of the network's products; auto: bfloat16 on a GPU that has it")
 
 
 def main(verb: str, words: list[str]) -> None:
@@ -70,7 +72,8 @@ def run(arguments: Arguments) -> None:
     from pinxit.models.device import choose_device
 
     source = SourceConfig(autoencoder=arguments.autoencoder, text=arguments.text)
-    pipeline = load_pipeline(arguments.source, source, arguments.memory, choose_device(arguments.device))
+    device = choose_device(arguments.device)
+    pipeline = load_pipeline(arguments.source, source, arguments.memory, device, arguments.precision)
     changes = {name: getattr(arguments, name) for name in ("steps", "solver", "guidance")}
     settings = SamplingConfig.model_validate(
         pipeline.card.sampling.model_dump() | {name: value for name, value in changes.items() if value is not None}
