@@ -85,15 +85,16 @@ def test_no_bucket_is_so_long(pinxit: Run, pipeline: Pipeline) -> None:
 
 def test_weights_and_their_encoders_are_those_named(pinxit: Run, pipeline: Pipeline) -> None:
     words = ["--from", "a.pth", "--autoencoder", "vae", "--text", "t5", "--memory", "offload"]
-    assert pinxit("generate", "an owl", *words).status == 0
+    assert pinxit("generate", "an owl", *words, "--precision", "bfloat16").status == 0
     assert pipeline.given == (
         Path("a.pth"),
         SourceConfig(autoencoder="vae", text="t5"),
         "offload",
         choose_device("auto"),
+        "bfloat16",
     )
     assert pinxit("generate", "an owl", "--device", "cpu").status == 0
-    assert pipeline.given == (None, SourceConfig(), "full", torch.device("cpu"))
+    assert pipeline.given == (None, SourceConfig(), "full", torch.device("cpu"), "auto")
 
 
 def test_a_device_that_is_not_there_is_named_with_those_that_are(pinxit: Run, pipeline: Pipeline) -> None:

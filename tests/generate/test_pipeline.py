@@ -83,6 +83,39 @@ def test_large_pictures_are_decoded_few_at_once(pipeline: Pipeline, monkeypatch:
         assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
 
 
+def test_a_picture_past_the_limit_is_decoded_in_tiles_and_looks_the_same(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SamplingConfig(solver="euler", steps=1, guidance=1.0)
+    sizes = [(448, 448), (464, 448)]  # at the limit, and past it
+    whole = [next(pipeline.draw(["a"], [0], settings, size=size)).picture for size in sizes]
+    shapes: list[torch.Size] = []
+    decode = pipeline.autoencoder.decode
+    monkeypatch.setattr(pipeline.autoencoder, "decode", lambda part: shapes.append(part.shape[2:]) or decode(part))
+    monkeypatch.setattr("pinxit.generate.pipeline.PIXELS", 448 * 448)
+    tiled = [next(pipeline.draw(["a"], [0], settings, size=size)).picture for size in sizes]
+    assert shapes == [(56, 56)] * 3
+    assert np.array_equal(tiled[0], whole[0])
+    assert np.abs(tiled[1].astype(int) - whole[1].astype(int)).max() <= 1
+
+
+def test_in_bfloat16_the_network_alone_is_coarser_and_pictures_stay_close(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SamplingConfig(solver="dpm", steps=4, guidance=2.0)
+    exact, again = (next(pipeline.draw(["abc"], [5], settings)).picture for _ in range(2))
+    pipeline.dtype = torch.bfloat16
+    latents: list[torch.Tensor] = []
+    decode = pipeline.autoencoder.decode
+    monkeypatch.setattr(pipeline.autoencoder, "decode", lambda part: latents.append(part) or decode(part))
+    coarse = next(pipeline.draw(["abc"], [5], settings)).picture
+    assert np.array_equal(exact, again)
+    assert latents[0].dtype == torch.float32
+    difference = np.abs(coarse.astype(int) - exact.astype(int))
+    assert difference.max() > 0
+    assert difference.mean() < 2
+
+
 def test_a_size_that_does_not_fit_the_patches_is_refused(pipeline: Pipeline) -> None:
     with pytest.raises(ConfigError, match="multiples of 16"):
         next(pipeline.draw(["a"], [0], SamplingConfig(steps=1), size=(16, 40)))

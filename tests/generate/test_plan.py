@@ -61,5 +61,11 @@ def test_large_pictures_are_decoded_one_at_a_time() -> None:
     assert one.working == many.working == DECODING["small"] * 2**20
 
 
+def test_pictures_past_the_limit_need_no_more_to_be_decoded_than_those_at_it() -> None:
+    opened = open_source(SHIPPED, SourceConfig())
+    at, past = (plan(opened, "full", (side, side), 1)[-1] for side in (1024, 2048))
+    assert past == at
+
+
 def test_the_peak_is_all_that_is_held_and_the_most_that_works() -> None:
     assert peak([Need("a", 10, 3), Need("b", 20, 7), Need("c", 1)]) == 38

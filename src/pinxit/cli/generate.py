@@ -16,6 +16,7 @@ from pinxit.config import Config
 from pinxit.errors import DataError
 from pinxit.generate.config import Memory, SamplingConfig, Solver, SourceConfig
 from pinxit.log import Bar
+from pinxit.models.config import Precision
 from pinxit.recipes.tree import SettingsError
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Arguments(Drawn):
     mask: Path | None = Field(None, description="to inpaint: white where to paint; none: where the picture is clear")
     is_map: bool = Field(False, description="the condition is a finished map of edges or depth, in grey")
     device: str = Field("auto", description="cpu, cuda, cuda:1; auto: a CUDA GPU where there is one")
+    precision: Precision = Field("auto", description="of the network's products; auto: bfloat16 on a GPU that has it")
 
 
 def main(verb: str, words: list[str]) -> None:
@@ -80,7 +82,8 @@ def run(arguments: Arguments) -> None:
     from pinxit.models.device import choose_device
 
     source = SourceConfig(autoencoder=arguments.autoencoder, text=arguments.text)
-    pipeline = load_pipeline(arguments.source, source, arguments.memory, choose_device(arguments.device))
+    device = choose_device(arguments.device)
+    pipeline = load_pipeline(arguments.source, source, arguments.memory, device, arguments.precision)
     changes = {name: getattr(arguments, name) for name in ("steps", "solver", "guidance")}
     settings = SamplingConfig.model_validate(
         pipeline.card.sampling.model_dump() | {name: value for name, value in changes.items() if value is not None}

@@ -1,9 +1,10 @@
 """Words to pictures: the trained network with its own encoders."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isqrt
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,15 @@ from pinxit.generate.card import ModelCard, refuse_strangers
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.sample import Predict, sample
 from pinxit.generate.tool import Tool
+from pinxit.models.adapter.control import Controlled
 from pinxit.models.autoencoder import Autoencoder
+from pinxit.models.device import products_in
 from pinxit.models.null import NullCondition, stack_captions
 from pinxit.models.text import TextEncoder
+from pinxit.models.tile import decode_in_tiles
 from pinxit.models.transformer import Transformer
 
-PIXELS = 2**20  # decoded at once
+PIXELS = 2**20  # decoded at once: all that the published buckets of 1024 pixels hold; larger pictures go in tiles
 
 
 @dataclass(frozen=True)
@@ -51,10 +55,12 @@ class Pipeline:
         text: TextEncoder,
         *,
         sha256: str = "",
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         refuse_strangers(card, autoencoder.identity, text.identity)
         self.network, self.null, self.card = network, null, card
         self.autoencoder, self.text, self.sha256 = autoencoder, text, sha256
+        self.dtype = dtype  # of the network's products; the sampler and the autoencoder stay in float32
         self.process = make_process(card.process)
         self.device = next(network.parameters()).device
 
@@ -83,27 +89,44 @@ class Pipeline:
                 yield Drawing(picture, prompt, seed)
 
     def decode(self, latent: Latent) -> Iterator[Pixels]:
-        """The pictures of latents, as few at once as keep a large picture's memory to its own."""
-        pixels = latent.shape[-2] * latent.shape[-1] * self.autoencoder.identity.factor**2
+        """The pictures of latents, of at most `PIXELS` at once: several, one, or a tile of one."""
+        factor, decode = self.autoencoder.identity.factor, self.autoencoder.decode
+        pixels = latent.shape[-2] * latent.shape[-1] * factor**2
         for part in torch.split(latent, max(1, PIXELS // pixels)):
-            yield from to_pictures(self.autoencoder.decode(part))
+            whole = pixels <= PIXELS
+            yield from to_pictures(
+                decode(part) if whole else decode_in_tiles(decode, part, isqrt(PIXELS) // factor, factor)
+            )
 
     @torch.no_grad()
-    def bind(self, told: Sequence[list[Float[Tensor, "_ f"]]], size: tuple[int, int]) -> Predict:
-        """The network bound to each of several captions of the same pictures, read once, and, where it knows sizes, to
-        the pictures' own.
+    def bind(
+        self,
+        told: Sequence[list[Float[Tensor, "_ f"]]],
+        size: tuple[int, int],
+        controlled: Controlled | None = None,
+        condition: Float[Tensor, "b k h w"] | None = None,
+    ) -> Predict:
+        """The network, or one with a branch and what it reads, bound to each of several captions of the same pictures,
+        read once, and, where it knows sizes, to the pictures' own.
         """
-        readings = [self.network.read(*stack_captions(captions)) for captions in told]
-        told_size, aspect = self.told_size(size, len(told[0]))
-        return partial(self.network.denoise_each, readings=readings, size=told_size, aspect=aspect)
+        ask: Callable[..., list[Tensor]] = self.network.denoise_each
+        if controlled is not None and condition is not None:
+            ask = partial(controlled.denoise_each, condition=condition)
+        with products_in(self.dtype, self.device):
+            readings = [(controlled or self.network).read(*stack_captions(captions)) for captions in told]
+        known: dict[str, Tensor] = {}
+        if self.card.network.conditions:
+            height, width = (side * self.autoencoder.identity.factor for side in size)
+            size_told = torch.tensor([[float(height), float(width)]], device=self.device)
+            known["size"] = size_told.expand(len(told[0]), -1)
+            known["aspect"] = torch.full((len(told[0]),), height / width, device=self.device)
 
-    def told_size(self, size: tuple[int, int], count: int) -> tuple[Tensor | None, Tensor | None]:
-        """Size and aspect that a network with conditions is told of so many pictures, by their latents' sides."""
-        if not self.card.network.conditions:
-            return None, None
-        height, width = (side * self.autoencoder.identity.factor for side in size)
-        told = torch.tensor([[float(height), float(width)]], device=self.device).expand(count, -1)
-        return told, torch.full((count,), height / width, device=self.device)
+        def predict(latent: Latent, time: Float[Tensor, "1"]) -> list[Tensor]:
+            with products_in(self.dtype, self.device):
+                outputs = ask(latent, time, readings, **known)
+            return [output.to(latent.dtype) for output in outputs]
+
+        return predict
 
     @staticmethod
     def load(source: Path | str | None = None) -> "Pipeline":

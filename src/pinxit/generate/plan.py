@@ -39,7 +39,7 @@ def plan(opened: Opened, memory: Memory, size: tuple[int, int], at_once: int) ->
     height, width = size
     step = card.autoencoder.factor * network.patch
     tokens = at_once * (height // step) * (width // step)
-    decoded = min(at_once, max(1, PIXELS // (height * width))) * height * width
+    decoded = min(PIXELS, min(at_once, max(1, PIXELS // (height * width))) * height * width)
     autoencoder = card.encoders.autoencoder
     if isinstance(autoencoder, DiffusersAutoencoderConfig):
         files = find_weights(Path(autoencoder.folder))

@@ -1,7 +1,6 @@
 """A pipeline with an adapter: conditions, and prompts where they are wanted, to pictures in a few steps."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ from pinxit.errors import ConfigError
 from pinxit.generate.adapter import join_adapter
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.sample import sample
-from pinxit.models.null import stack_captions
 
 if TYPE_CHECKING:
     from pinxit.generate.pipeline import Drawing, Pipeline
@@ -75,14 +73,8 @@ class Tool:
         encoded = iter(pipeline.text.encode(texts) if texts else [])
         captions = [next(encoded).to(device) if prompt else null for prompt in prompts]
         told = [captions] if settings.guidance == 1 else [captions, [null] * len(captions)]
-        size, aspect = pipeline.told_size((height, width), len(captions))
-        predict = partial(
-            self.network.denoise_each,
-            readings=[self.network.read(*stack_captions(each)) for each in told],
-            condition=encode_conditions(conditions, pipeline.autoencoder).to(device),
-            size=size,
-            aspect=aspect,
-        )
+        encoded_conditions = encode_conditions(conditions, pipeline.autoencoder).to(device)
+        predict = pipeline.bind(told, (height, width), self.network, encoded_conditions)
         shape = (pipeline.card.network.channels, height, width)
         latent = sample(predict, pipeline.process, settings, shape=shape, seeds=seeds, device=device)
         for picture, condition in zip(pipeline.decode(latent), conditions, strict=True):

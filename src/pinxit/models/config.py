@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pinxit.config import Config
 
 NullKind = Literal["empty", "learned", "fixed"]
+Precision = Literal["auto", "float32", "bfloat16"]  # of products; auto: bfloat16 on a GPU that has it
 
 
 class CompressionConfig(Config):

@@ -1,10 +1,12 @@
-"""Where numbers are computed: a device by its name."""
+"""Where numbers are computed, and how exactly: a device by its name, and the precision of products."""
 
 import gc
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
 from pinxit.errors import ConfigError
+from pinxit.models.config import Precision
 
 Device = torch.device | str
 
@@ -26,6 +28,24 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device
+
+
+def choose_precision(wanted: Precision, device: torch.device) -> torch.dtype:
+    """What products are computed in on the device: bfloat16 by itself only where a GPU has it.
+
+    There is no float16: its range ends at 65,504, and PixArt-α, trained in it, kept attention in float32 against NaN.
+    """
+    has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    if wanted == "bfloat16" and device.type == "cuda" and not has_bfloat16:
+        raise ConfigError("precision", wanted, "this GPU has no bfloat16 units", "say float32, or auto")
+    if wanted == "auto":
+        return torch.bfloat16 if has_bfloat16 else torch.float32
+    return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+
+
+def products_in(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
+    """While it is entered, products are in `dtype`; weights and sums stay as they are."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 
 def free_memory(device: torch.device) -> int:

@@ -241,6 +241,7 @@ def modulate(
 ) -> Float[Tensor, "b n d"]:
     """LN(x) (1 + scale) + shift, where the norm has eps 1e-6, and no weights but these, if all pictures share them."""
     if len(shift) == 1:
+        scale, shift = scale.to(x.dtype), shift.to(x.dtype)  # coarser where a product just made them
         return F.layer_norm(x, x.shape[-1:], 1 + scale[0, 0], shift[0, 0], 1e-6)
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
 

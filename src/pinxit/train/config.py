@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from pinxit.config import Config
+from pinxit.models.config import Precision
 
 
 class OptimizerConfig(Config):
@@ -25,7 +26,7 @@ class ComputeConfig(Config):
     """Where and how a run computes; a run may go on elsewhere, or otherwise."""
 
     device: str = Field("auto", description="cpu, cuda, cuda:1; auto: a CUDA GPU where there is one")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
+    precision: Precision = Field(
         "auto", description="of products, weights stay float32; auto: bfloat16 on a GPU that has it"
     )
     compile: bool = Field(False, description="compile the network's blocks, a minute at most; wants a C compiler")
