@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pinxit.cli import train
+from pinxit.cli import distill_codi, train
 from pinxit.cli.data_import import next_command as after_import
 from pinxit.cli.main import VERBS, find_verb
 from pinxit.cli.parse import parse, settings
+from pinxit.generate.card import read_card
+from pinxit.generate.load import SHIPPED
+from pinxit.recipes.codi import codi
 from pinxit.recipes.table import RECIPES, dump_recipe
 from tests.cli.conftest import Answer
 
@@ -34,11 +37,15 @@ def page_commands() -> Iterator[str]:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder with the recipe and the run that the examples speak of."""
+    """A folder with the recipe and the runs that the examples speak of."""
     monkeypatch.chdir(tmp_path)
+    Path("runs/inpaint").mkdir(parents=True)
+    task = codi("inpaint", read_card(SHIPPED), "shipped")
+    Path("runs/inpaint/recipe.yaml").write_text(dump_recipe(task))
     recipe = "base: own\nstages: {own: {data: {folder: data/own}}}\n"
     Path("own.yaml").write_text(recipe)
     Path("runs/own").mkdir(parents=True)
+    Path("runs/own/model.safetensors").symlink_to(SHIPPED)
     Path("runs/own/recipe.yaml").write_text(dump_recipe(RECIPES["own"]()))
 
 
@@ -52,6 +59,8 @@ def understand(command: str) -> object:
     module = import_module(f"pinxit.cli.{VERBS[verb][0]}")
     if verb == "train":
         return train.read("pinxit train", rest)
+    if verb == "distill codi":
+        return distill_codi.read_all("pinxit distill codi", rest)
     return parse(module.Arguments, f"pinxit {verb}", rest)
 
 

@@ -44,25 +44,29 @@ class Arguments(Recipe, Which):
 
 def main(verb: str, words: Sequence[str]) -> None:
     """Distils what the words ask for, and prints where the adapter is."""
+    arguments = read_all(verb, words)
+    recipe = Recipe.model_validate(arguments.model_dump(include=set(Recipe.model_fields)))
+    with going_on(lambda: _again(verb, words, arguments.out)):
+        from pinxit.generate.adapter import ADAPTER
+        from pinxit.recipes.own import train_recipe
+
+        page = train_recipe(recipe, arguments.out)
+    say(f"the page:    {page.resolve()}")
+    say(f"the adapter: {(arguments.out / ADAPTER).resolve()}")
+
+
+def read_all(verb: str, words: Sequence[str]) -> Arguments:
+    """The recipe of the task for those weights, with what the words change in it."""
     which = told(words)
-    from pinxit.generate.adapter import ADAPTER
     from pinxit.generate.card import read_card
     from pinxit.generate.load import model_file
     from pinxit.recipes.codi import codi
 
     card = read_card(model_file(None if which.source == "shipped" else Path(which.source)))
     base = codi(which.task, card, which.source, which.data)
-    default = Arguments.model_validate(
-        {**base.model_dump(), **which.model_dump(by_alias=True), "out": Path("runs") / which.task}
-    )
-    arguments = parse(Arguments, verb, words, default)
-    recipe = Recipe.model_validate(arguments.model_dump(include=set(Recipe.model_fields)))
-    with going_on(lambda: _again(verb, words, arguments.out)):
-        from pinxit.recipes.own import train_recipe
-
-        page = train_recipe(recipe, arguments.out)
-    say(f"the page:    {page.resolve()}")
-    say(f"the adapter: {(arguments.out / ADAPTER).resolve()}")
+    out = Path("runs") / which.task
+    default = Arguments.model_validate({**base.model_dump(), **which.model_dump(by_alias=True), "out": out})
+    return parse(Arguments, verb, words, default)
 
 
 def told(words: Sequence[str]) -> Which:

@@ -81,7 +81,8 @@ def table_of_contents(group: str = "") -> str:
     title = GROUPS.get(group, "train your own text-to-image model at a price you can pay, and see the bill.")
     verbs = {verb: summary for verb, (_, summary) in VERBS.items() if verb.startswith(group)}
     lines = [f"{f'pinxit {group}'.strip()}: {title}", ""]
-    lines += [f"  pinxit {verb:<12}  {summary}" for verb, summary in verbs.items()]
+    width = max(map(len, verbs))
+    lines += [f"  pinxit {verb:<{width}}  {summary}" for verb, summary in verbs.items()]
     lines += ["", "`pinxit VERB --help` shows the settings of one verb, with an example."]
     return "\n".join(lines)
 

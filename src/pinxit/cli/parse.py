@@ -78,8 +78,13 @@ def settings(branch: Config, path: tuple[str, ...] = ()) -> Iterator[Setting]:
         elif isinstance(value, dict):
             for key, below in value.items():
                 yield from settings(below, (*here, key))
-        else:
+        elif value is not None or not _is_branch(field.annotation):  # a branch that is not there has no flags
             yield Setting(here, field.annotation, Positional in field.metadata)
+
+
+def _is_branch(annotation: object) -> bool:
+    """Whether a setting of that type may be a branch with settings of its own."""
+    return any(isinstance(kind, type) and issubclass(kind, Config) for kind in get_args(annotation))
 
 
 def read(known: Sequence[Setting], words: Sequence[str]) -> dict[str, object]:
