@@ -1,6 +1,8 @@
 """Where numbers are computed: a device by its name."""
 
+import ctypes
 import gc
+import sys
 
 import torch
 
@@ -26,6 +28,13 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device
+
+
+def give_back() -> None:
+    """What nothing holds any more is the system's memory again, also where the allocator would keep it for later."""
+    gc.collect()  # the modules of transformers hold each other
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):  # glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def free_memory(device: torch.device) -> int:
