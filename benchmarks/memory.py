@@ -4,13 +4,15 @@
 
 Weights are random and written to FOLDER (6 GB, temporary by default): network and KL autoencoder as published, a T5
 as wide as XXL with four of its blocks. One picture of 256 pixels in one step, each way in a process of its own. One
-JSON line in GiB: the peak planned; the most that was resident, with files that are mapped; and without them.
+JSON line in GiB: the peak planned; the most that was resident, with files that are mapped, and without them; and the
+seconds that all of it took.
 """
 
 import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import torch
@@ -73,13 +75,17 @@ def main(folder: Path) -> None:
     if not (folder / "pipeline").exists():
         build(folder)
     found = {}
-    for memory in ("full", "offload"):
+    for memory in ("full", "offload", "8bit", "4bit"):
         source = ["--from", str(folder / "pipeline"), "--memory", memory]
         planned = next(line for line in run("plan", "generate", *source) if line.startswith("peak"))
+        begun = time.monotonic()
         said = run("generate", "a red fox", *source, "--steps", "1", "--out", str(folder / "drawn"))
+        took = round(time.monotonic() - begun)
         _, *measured = next(line for line in said if line.startswith("PEAK")).split()
         resident, unmapped = (round(int(number) / 2**30, 2) for number in measured)
-        found[memory] = {"planned": float(planned.split()[1]), "resident": resident, "unmapped": unmapped}
+        found[memory] = {
+            "planned": float(planned.split()[1]), "resident": resident, "unmapped": unmapped, "s": took,
+        }  # fmt: skip
     print(json.dumps({
         "benchmark": "memory", "torch": torch.__version__, "hardware": find_hardware().say(), "pixels": 256, **found,
     }))  # fmt: skip

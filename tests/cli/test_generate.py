@@ -121,6 +121,7 @@ def test_words_that_the_encoder_does_not_read_are_told(pinxit: Run, pipeline: Pi
     [
         ([], 2, "WORDS: there is nothing to draw; give a prompt"),
         (["owl", "--solver", "magic"], 2, "--solver = 'magic': it should be 'ddim', 'ancestral'"),
+        (["owl", "--memory", "2bit"], 2, "--memory = '2bit': it should be 'full', 'offload', '8bit' or '4bit'"),
         (["owl", "--steps", "0"], 2, "--steps = '0': it should be greater than 0"),
         (["owl", "--size", "1x2x3"], 2, "--size = '1x2x3': it is neither a side nor WIDTHxHEIGHT"),
         (["owl", "--size", "²"], 2, "--size = '²': it is neither"),

@@ -14,7 +14,7 @@ from pinxit.data.kind import Condition
 from pinxit.diffusion.config import FlowConfig
 from pinxit.errors import CheckpointError, ConfigError, DataError
 from pinxit.generate.adapter import AdapterCard, fingerprint, join_adapter, read_adapter_card, write_adapter
-from pinxit.generate.card import Encoders, ModelCard
+from pinxit.generate.card import Encoders, ModelCard, build_network
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.pipeline import Pipeline
 from pinxit.models.adapter.control import Controlled
@@ -164,6 +164,13 @@ def test_a_fingerprint_is_the_same_in_half_precision_and_at_another_size(pipelin
     with torch.no_grad():
         halved.blocks[0].mlp.first.bias[0] += 0.01
     assert fingerprint(halved) != fingerprint(network)
+
+
+def test_weights_of_few_bits_have_no_fingerprint(pipeline: Pipeline) -> None:
+    pytest.importorskip("torchao")
+    few = build_network(NETWORK, pipeline.network.state_dict(), bits=8)
+    with pytest.raises(ConfigError, match=r"8bit or 4bit.*say full or offload"):
+        fingerprint(few)
 
 
 def test_what_is_no_adapter_or_not_whole_is_refused_by_name(pipeline: Pipeline, tmp_path: Path) -> None:

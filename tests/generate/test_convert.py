@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from pinxit.data.kind import Pixels
-from pinxit.errors import CheckpointError, ConfigError
-from pinxit.generate.card import read_card, read_model
+from pinxit.errors import CheckpointError, ConfigError, MissingExtra
+from pinxit.generate.card import build_network, read_card, read_model
 from pinxit.generate.config import SamplingConfig, SourceConfig
 from pinxit.generate.convert import convert
 from pinxit.generate.load import hash_weights, load_pipeline
 from pinxit.generate.pipeline import Pipeline
 from pinxit.interop.pixart import NULL
 from pinxit.interop.weights import read_tensors
+from pinxit.models.config import Memory
 from pinxit.rng import Draws
 from tests.interop.case import ALPHA, KINDS, SIGMA, SQUEEZED, TOLD, assert_same, network, original, save_pth
 from tests.interop.test_dit import diffusers as dit_diffusers
@@ -135,10 +137,36 @@ def test_a_model_of_pinxit_keeps_its_card(encoders: SourceConfig, tmp_path: Path
     assert (tmp_path / "b.safetensors").read_bytes() == (tmp_path / "c.safetensors").read_bytes()
 
 
-def test_with_its_text_encoder_on_disk_a_pipeline_draws_the_same(encoders: SourceConfig, tmp_path: Path) -> None:
-    file = save_pth(original(network(ALPHA)), tmp_path / "a.pth")
-    whole, streamed = (load_pipeline(file, encoders, memory) for memory in ("full", "offload"))  # type: ignore[arg-type]
-    assert furthest(drawn(whole), drawn(streamed)) <= 1
+@pytest.mark.parametrize(("memory", "most"), [("offload", 1), ("8bit", 8), ("4bit", 48)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_with_little_memory_a_pipeline_draws_nearly_the_same(
+    encoders: SourceConfig, tmp_path: Path, memory: Memory, most: int, dtype: torch.dtype
+) -> None:
+    if memory != "offload":
+        pytest.importorskip("torchao")
+    tensors = {name: tensor.to(dtype) for name, tensor in original(network(ALPHA)).items()}
+    file = save_pth(tensors, tmp_path / "a.pth")
+    whole, little = load_pipeline(file, encoders), load_pipeline(file, encoders, memory)
+    assert furthest(drawn(whole), drawn(little)) <= most
+    narrow = [type(p) is not nn.Parameter for p in little.network.parameters() if p.ndim == 2]
+    assert any(narrow) == (memory != "offload")
+
+
+def test_only_layers_of_blocks_are_in_few_bits() -> None:
+    pytest.importorskip("torchao")
+    made = network(ALPHA)
+    built = build_network(ALPHA, made.state_dict(), bits=8)
+    for name, part in built.named_modules():
+        if isinstance(part, nn.Linear):
+            assert (type(part.weight) is not nn.Parameter) == name.startswith("blocks.")
+
+
+def test_without_torchao_few_bits_are_refused_before_anything_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("pinxit.models.bits.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match="pip install 'torchao"):
+        load_pipeline(tmp_path / "nowhere.pth", memory="8bit")
 
 
 def test_without_encoders_no_model_of_pinxit_is_made(tmp_path: Path) -> None:

@@ -116,6 +116,28 @@ def test_in_bfloat16_the_network_alone_is_coarser_and_pictures_stay_close(
     assert difference.mean() < 2
 
 
+def test_a_network_that_is_built_late_never_meets_the_encoder_and_draws_the_same(pipeline: Pipeline) -> None:
+    settings = SamplingConfig(solver="euler", steps=2, guidance=2.0, batch=2)
+    said: list[str] = []
+
+    class Listened(Letters):
+        def encode(self, texts: list[str]) -> list[torch.Tensor]:
+            assert late._network is None
+            said.extend(texts)
+            return super().encode(texts)
+
+    def build() -> Transformer:
+        said.append("built")
+        return pipeline.network
+
+    late = Pipeline(build, pipeline.null, pipeline.card, pipeline.autoencoder, Listened())
+    asked = (["ab", "c", "d"], range(3), settings, None, "n")
+    for _ in range(2):
+        for mine, other in zip(late.draw(*asked), pipeline.draw(*asked), strict=True):
+            assert np.array_equal(mine.picture, other.picture)
+    assert said == ["n", "ab", "c", "d", "built"] * 2
+
+
 def test_a_size_that_does_not_fit_the_patches_is_refused(pipeline: Pipeline) -> None:
     with pytest.raises(ConfigError, match="multiples of 16"):
         next(pipeline.draw(["a"], [0], SamplingConfig(steps=1), size=(16, 40)))

@@ -15,7 +15,7 @@ from torch.testing import assert_close
 
 from pinxit.errors import CheckpointError, MissingExtra
 from pinxit.models import minilm, t5
-from pinxit.models.config import MiniLMConfig, T5Config
+from pinxit.models.config import Memory, MiniLMConfig, T5Config
 from pinxit.models.identity import find_t5_weights, hash_files
 from pinxit.models.text import TextEncoder, identify_text, load_text
 
@@ -276,7 +276,7 @@ def test_a_streamed_t5_says_the_same_and_holds_one_block_at_most(
     made: list[Any] = []
     build = t5._on_disk
     monkeypatch.setattr(t5, "_on_disk", lambda *where: made.append(build(*where)) or made[0])
-    streamed = load_text(T5Config(folder=str(folder), length=16), stream=True)
+    streamed = load_text(T5Config(folder=str(folder), length=16), memory="offload")
     assert streamed.identity == tiny.identity
 
     def held() -> list[int]:
@@ -299,12 +299,56 @@ def test_a_streamed_t5_that_is_not_whole_is_refused(folder: Path, tmp_path: Path
     del weights["encoder.block.1.layer.0.SelfAttention.q.weight"]
     save_file(weights, tmp_path / "t5" / "model.safetensors", {"format": "pt"})
     with pytest.raises(CheckpointError, match=r"lack \['encoder\.block\.1\.layer\.0\.SelfAttention\.q\.weight'\]"):
-        load_text(T5Config(folder=str(tmp_path / "t5")), stream=True)
+        load_text(T5Config(folder=str(tmp_path / "t5")), memory="offload")
 
 
-def test_weights_that_cannot_be_read_in_parts_are_not_streamed(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("memory", ["offload", "8bit", "4bit"])
+def test_weights_that_cannot_be_read_in_parts_are_read_whole_or_not(
+    folder: Path, tmp_path: Path, memory: Memory
+) -> None:
     copytree(folder, tmp_path / "t5")
     torch.save(load_file(tmp_path / "t5" / "model.safetensors"), tmp_path / "t5" / "pytorch_model.bin")
     (tmp_path / "t5" / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin cannot be read in parts"):
-        load_text(T5Config(folder=str(tmp_path / "t5")), stream=True)
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin cannot be read in parts.*--memory full"):
+        load_text(T5Config(folder=str(tmp_path / "t5")), memory=memory)
+
+
+@pytest.mark.parametrize(("memory", "least"), [("8bit", 0.9995), ("4bit", 0.95)])  # 0.9999 and 0.975 were measured
+def test_a_t5_in_few_bits_says_nearly_the_same(folder: Path, tiny: TextEncoder, memory: Memory, least: float) -> None:
+    pytest.importorskip("torchao")
+    small = load_text(T5Config(folder=str(folder), length=16), memory=memory)
+    assert small.identity == tiny.identity
+    found = small.encode(CAPTIONS)
+    for mine, whole in zip(found, tiny.encode(CAPTIONS), strict=True):
+        alike = torch.cosine_similarity(mine, whole, dim=-1)
+        assert least < alike.min() < 1 - 1e-6
+    small.release()
+    assert small.network._made is None  # type: ignore[attr-defined]
+    assert_close(small.encode(CAPTIONS), found, rtol=0, atol=0)  # what was given back comes again
+
+
+@pytest.mark.parametrize("memory", ["8bit", "4bit"])
+def test_a_t5_in_few_bits_is_never_held_wide(folder: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchao")
+    made: list[Any] = []
+    wide: list[int] = []
+    build, shrink = t5._without_weights, t5.shrink
+
+    def linear() -> list[Tensor]:
+        return [part.weight for part in made[0].modules() if isinstance(part, nn.Linear)]
+
+    def watched(layer: nn.Linear, bits: Any) -> None:
+        wide.append(sum(type(weight) is nn.Parameter and not weight.is_meta for weight in linear()))
+        shrink(layer, bits)
+
+    def kept(place: Path) -> Any:
+        found = build(place)
+        made.append(found[0])
+        return found
+
+    monkeypatch.setattr(t5, "_without_weights", kept)
+    monkeypatch.setattr(t5, "shrink", watched)
+    load_text(T5Config(folder=str(folder), length=16), memory=memory)
+    assert wide == [1] * 14  # layers of two blocks
+    assert not any(type(weight) is nn.Parameter for weight in linear())
+    assert type(made[0].shared.weight) is nn.Parameter

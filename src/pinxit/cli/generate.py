@@ -14,9 +14,9 @@ from pinxit.cli.parse import parse
 from pinxit.cli.say import say
 from pinxit.config import Config
 from pinxit.errors import DataError
-from pinxit.generate.config import Memory, SamplingConfig, Solver, SourceConfig
+from pinxit.generate.config import SamplingConfig, Solver, SourceConfig
 from pinxit.log import Bar
-from pinxit.models.config import Precision
+from pinxit.models.config import Memory, Precision
 from pinxit.recipes.tree import SettingsError
 
 if TYPE_CHECKING:
@@ -31,7 +31,11 @@ class Drawn(Config):
     )
     autoencoder: str | None = Field(None, description="its folder, where the weights do not name it")
     text: str | None = Field(None, description="the T5's folder, where the weights do not name it")
-    memory: Memory = Field("full", description="offload: a T5's blocks stay on disk and are read one after another")
+    memory: Memory = Field(
+        "full",
+        description="offload: a T5's blocks stay on disk and are read one after another; 8bit: its weights and the "
+        "network's in 8 bits; 4bit: a T5's in 4",
+    )
     count: int = Field(1, gt=0, description="pictures a prompt")
     size: str | None = Field(
         None, description="side, or WIDTHxHEIGHT, in pixels; models from 256 pixels draw the nearest of their buckets"

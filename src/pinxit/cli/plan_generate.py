@@ -46,4 +46,6 @@ def run(arguments: Arguments) -> None:
     for need in needs:
         table.add_row(need.name, f"{need.held / GIB:.2f}", f"{need.working / GIB:.2f}" if need.working else "")
     console.print(table)
+    if any(need.turn == "words" for need in needs):
+        say("the text encoder is gone when the network comes")
     say(f"peak: {peak(needs) / GIB:.1f} GiB")

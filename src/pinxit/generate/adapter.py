@@ -10,11 +10,12 @@ import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 from pinxit.config import Config
 from pinxit.data.config import TaskConfig
 from pinxit.diffusion.config import ProcessConfig
-from pinxit.errors import CheckpointError
+from pinxit.errors import CheckpointError, ConfigError
 from pinxit.generate.card import Licence
 from pinxit.generate.config import SamplingConfig
 from pinxit.models.adapter.control import Controlled
@@ -47,7 +48,13 @@ class AdapterCard(Config):
 
 
 def fingerprint(network: Transformer) -> str:
-    """The sha256 of a network's settings and of its weights in half precision, in which models are shipped."""
+    """The sha256 of a network's settings and of its weights in half precision, in which models are shipped.
+
+    ConfigError where the weights are kept in fewer bits, which no fingerprint can be taken of.
+    """
+    if any(type(parameter.data) is not Tensor for parameter in network.parameters()):
+        problem = "an adapter goes with the very weights that it was trained on"
+        raise ConfigError("memory", "8bit or 4bit", problem, "say full or offload")
     digest = sha256(network.config.model_dump_json(exclude={"position_base", "position_scale"}).encode())
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(name.encode())

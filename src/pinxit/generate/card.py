@@ -10,13 +10,15 @@ import torch
 from pydantic import Field, ValidationError
 from safetensors import safe_open
 from safetensors.torch import load_file, save
-from torch import Tensor
+from torch import Tensor, nn
 
 from pinxit.config import Config
 from pinxit.diffusion.config import ProcessConfig
 from pinxit.errors import CheckpointError
 from pinxit.generate.config import SamplingConfig
+from pinxit.models.bits import Bits, shrink
 from pinxit.models.config import AutoencoderConfig, NullKind, TextConfig, TransformerConfig
+from pinxit.models.device import Device
 from pinxit.models.identity import AutoencoderIdentity, TextIdentity
 from pinxit.models.null import NullCondition
 from pinxit.models.transformer import Transformer
@@ -110,11 +112,19 @@ def read_tensors(file: Path, card: ModelCard) -> tuple[dict[str, Tensor], NullCo
     return tensors, null
 
 
-def build_network(config: TransformerConfig, tensors: Mapping[str, Tensor]) -> Transformer:
-    """A network with these weights, in float32 and evaluation mode."""
+def build_network(
+    config: TransformerConfig, tensors: Mapping[str, Tensor], device: Device = "cpu", bits: Bits | None = None
+) -> Transformer:
+    """A network with these weights, in float32 and evaluation mode; with `bits`, the linear layers of its blocks so."""
     with torch.device("meta"):
         network = Transformer(config)
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, assign=True)
+    network.load_state_dict(tensors, assign=True)
+    inside = set(network.blocks.modules())
+    for part in network.modules():
+        if not list(part.children()):
+            part.to(device, torch.float32)
+            if bits and part in inside and isinstance(part, nn.Linear):
+                shrink(part, bits)
     return network.eval().requires_grad_(False)
 
 

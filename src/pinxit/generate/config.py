@@ -8,7 +8,6 @@ from pinxit.config import Config
 
 Solver = Literal["ddim", "ancestral", "dpm", "sa", "euler", "consistency", "codi"]
 Form = Literal["pinxit", "diffusers", "pixart"]
-Memory = Literal["full", "offload"]
 
 
 class SamplingConfig(Config):

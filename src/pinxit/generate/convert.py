@@ -110,4 +110,4 @@ WRITERS: Mapping[Form, Callable[[Opened, Path], Iterator[str]]] = {
 def _empty(text: TextConfig) -> NullCondition:
     """The empty text's states, as the encoder gives them; a T5's blocks stay on disk where its files allow it."""
     stream = isinstance(text, T5Config) and all(f.suffix == ".safetensors" for f in find_t5_weights(Path(text.folder)))
-    return NullCondition("empty", load_text(text, stream=stream).encode([""])[0])
+    return NullCondition("empty", load_text(text, memory="offload" if stream else "full").encode([""])[0])

@@ -6,17 +6,19 @@ import torch
 
 from pinxit.errors import CheckpointError
 from pinxit.generate.card import build_network
-from pinxit.generate.config import Memory, SourceConfig
-from pinxit.generate.opened import MODEL, card_of, open_source
+from pinxit.generate.config import SourceConfig
+from pinxit.generate.opened import MODEL, card_of, open_source, read_weights
 from pinxit.generate.pipeline import Pipeline
 from pinxit.interop.diffusers import network_folder
 from pinxit.interop.weights import weight_files
 from pinxit.models.autoencoder import load_autoencoder
-from pinxit.models.config import Precision
-from pinxit.models.device import Device, choose_precision
+from pinxit.models.bits import NETWORK_BITS, require_torchao
+from pinxit.models.config import Memory, Precision
+from pinxit.models.device import Device, choose_precision, give_back
 from pinxit.models.identity import hash_files
 from pinxit.models.null import NullCondition
 from pinxit.models.text import load_text
+from pinxit.models.transformer import Transformer
 
 SHIPPED = Path(__file__).parent.parent / "weights" / "emoji.safetensors"
 
@@ -42,17 +44,35 @@ def load_pipeline(
 ) -> Pipeline:
     """The pipeline of a run folder, model file, original checkpoint or folder of diffusers; none: the shipped one.
 
-    With `offload` a T5's blocks stay on disk, and are read one after another whenever prompts are encoded. `precision`
-    is that of the network's products.
+    All but `full` never hold the T5 and the network together: see `Pipeline`. With `offload` the T5's blocks stay on
+    disk, and are read one after another whenever prompts are encoded. With `8bit` the linear layers in the blocks of
+    both are kept in int8; with `4bit` the T5's in NF4, the network's in int8. MissingExtra where torchao is absent.
+    `precision` is that of the network's products.
     """
-    place, dtype = source or SHIPPED, choose_precision(precision, torch.device(device))
-    opened = open_source(place, settings or SourceConfig())
+    if memory in NETWORK_BITS:
+        require_torchao()
+    place, told, dtype = (
+        source or SHIPPED,
+        settings or SourceConfig(),
+        choose_precision(precision, torch.device(device)),
+    )
+    opened = open_source(place, told)
     card, given = card_of(opened), opened.weights.null
+    network = build_network(card.network, opened.weights.tensors, device) if memory == "full" else None
+    del opened  # or its tensors would stay beside the text encoder
     autoencoder = load_autoencoder(card.encoders.autoencoder, device)
-    text = load_text(card.encoders.text, stream=memory == "offload", device=device)
+    text = load_text(card.encoders.text, memory=memory, device=device)
     null = NullCondition(given.kind, given.states.float()) if given else NullCondition("empty", text.encode([""])[0])
-    network = build_network(opened.weights.config, opened.weights.tensors).to(device)
-    return Pipeline(network, null, card, autoencoder, text, sha256=hash_weights(place), dtype=dtype)
+
+    def build() -> Transformer:
+        text.release()
+        built = build_network(card.network, read_weights(place, told).tensors, device, NETWORK_BITS.get(memory))
+        give_back()
+        return built
+
+    return Pipeline(
+        network or build, null, card, autoencoder, text, sha256=hash_weights(place), dtype=dtype, device=device
+    )
 
 
 def hash_weights(place: Path) -> str:

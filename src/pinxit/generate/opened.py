@@ -65,6 +65,16 @@ def open_source(source: Path, settings: SourceConfig) -> Opened:
 
     Raises CheckpointError for what cannot be read, and ConfigError for encoders that the weights do not go with.
     """
+    return _carded(_with_encoders(_read(source, settings), settings), source)
+
+
+def read_weights(source: Path, settings: SourceConfig) -> Weights:
+    """The weights of a source alone, whatever its encoders; CheckpointError for what cannot be read."""
+    return _read(source, settings).weights
+
+
+def _read(source: Path, settings: SourceConfig) -> Opened:
+    """What the source itself tells."""
     file = source / MODEL if source.is_dir() else source
     if file.is_file() and _is_ours(file):
         card = read_card(file)
@@ -77,7 +87,7 @@ def open_source(source: Path, settings: SourceConfig) -> Opened:
         tensors = read_foreign(source, plain=settings.plain)
         opened = Opened(_open_tensors(tensors, source, settings), IDDPMConfig())
     _refuse_other_outputs(opened, source)
-    return _carded(_with_encoders(opened, settings), source)
+    return opened
 
 
 def card_of(opened: Opened) -> ModelCard:

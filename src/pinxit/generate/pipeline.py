@@ -1,7 +1,7 @@
 """Words to pictures: the trained network with its own encoders."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isqrt
@@ -25,7 +25,7 @@ from pinxit.generate.sample import Predict, sample
 from pinxit.generate.tool import Tool
 from pinxit.models.adapter.control import Controlled
 from pinxit.models.autoencoder import Autoencoder
-from pinxit.models.device import products_in
+from pinxit.models.device import Device, products_in
 from pinxit.models.null import NullCondition, stack_captions
 from pinxit.models.text import TextEncoder
 from pinxit.models.tile import decode_in_tiles
@@ -44,11 +44,15 @@ class Drawing:
 
 
 class Pipeline:
-    """Draws pictures from prompts; refuses encoders that the weights were not trained with."""
+    """Draws pictures from prompts; refuses encoders that the weights were not trained with.
+
+    A function in the network's place builds it, on `device`, and makes the text encoder forget its weights. The two
+    are then never held together: `draw` encodes all prompts first, and builds the network when it has no more to read.
+    """
 
     def __init__(
         self,
-        network: Transformer,
+        network: Transformer | Callable[[], Transformer],
         null: NullCondition,
         card: ModelCard,
         autoencoder: Autoencoder,
@@ -56,13 +60,24 @@ class Pipeline:
         *,
         sha256: str = "",
         dtype: torch.dtype = torch.float32,
+        device: Device = "cpu",
     ) -> None:
         refuse_strangers(card, autoencoder.identity, text.identity)
-        self.network, self.null, self.card = network, null, card
+        self.null, self.card = null, card
+        self._network = network if isinstance(network, Transformer) else None
+        self._build = None if isinstance(network, Transformer) else network
         self.autoencoder, self.text, self.sha256 = autoencoder, text, sha256
         self.dtype = dtype  # of the network's products; the sampler and the autoencoder stay in float32
         self.process = make_process(card.process)
-        self.device = next(network.parameters()).device
+        self.device = next(self._network.parameters()).device if self._network else torch.device(device)
+
+    @property
+    def network(self) -> Transformer:
+        """The denoiser, which is built by now."""
+        if self._network is None:
+            assert self._build is not None, "there is a network or what builds it"
+            self._network = self._build()
+        return self._network
 
     def draw(
         self,
@@ -74,19 +89,29 @@ class Pipeline:
     ) -> Iterator[Drawing]:
         """One picture of `size` (height, width in pixels) a prompt and seed, as they come."""
         height, width = self.latent_size(size or (self.card.resolution, self.card.resolution))
-        null = NullCondition("empty", self.text.encode([negative])[0]) if negative else self.null
-        null = NullCondition(null.kind, null.states.to(self.device))
         shape = (self.card.network.channels, height, width)
         wanted = list(zip(prompts, seeds, strict=True))
-        for first in range(0, len(wanted), settings.batch):
+        null, encoded = self._encode(prompts, negative, settings.batch)
+        null = NullCondition(null.kind, null.states.to(self.device))
+        for first, states in zip(range(0, len(wanted), settings.batch), encoded, strict=True):
             pairs = wanted[first : first + settings.batch]
-            captions = [states.to(self.device) for states in self.text.encode([prompt for prompt, _ in pairs])]
+            captions = [each.to(self.device) for each in states]
             told = [captions] if settings.guidance == 1 else [captions, null.instead_of(captions)]
             chosen = [seed for _, seed in pairs]
             bound = self.bind(told, (height, width))
             latent = sample(bound, self.process, settings, shape=shape, seeds=chosen, device=self.device)
             for (prompt, seed), picture in zip(pairs, self.decode(latent), strict=True):
                 yield Drawing(picture, prompt, seed)
+
+    def _encode(
+        self, prompts: Sequence[str], negative: str, at_once: int
+    ) -> tuple[NullCondition, Iterable[list[Float[Tensor, "_ f"]]]]:
+        """The null condition, and the states of so many prompts at once: as they are asked for, or all by now."""
+        if self._build is not None:
+            self._network = None
+        null = NullCondition("empty", self.text.encode([negative])[0]) if negative else self.null
+        parts = (self.text.encode(prompts[first : first + at_once]) for first in range(0, len(prompts), at_once))
+        return null, parts if self._build is None else list(parts)
 
     def decode(self, latent: Latent) -> Iterator[Pixels]:
         """The pictures of latents, of at most `PIXELS` at once: several, one, or a tile of one."""

@@ -16,6 +16,7 @@ from pinxit.errors import CheckpointError
 from pinxit.models.config import AutoencoderConfig, DiffusersAutoencoderConfig, SmallAutoencoderConfig
 from pinxit.models.device import Device
 from pinxit.models.identity import SHIPPED, AutoencoderIdentity, identify_diffusers
+from pinxit.models.noise import hushed
 
 
 @runtime_checkable
@@ -129,7 +130,8 @@ class DiffusersCodec:
     """A KL autoencoder of diffusers as an Autoencoder, with the scaling and shift of its own configuration."""
 
     def __init__(self, folder: Path, device: Device = "cpu") -> None:
-        from diffusers import AutoencoderKL
+        with hushed():
+            from diffusers import AutoencoderKL
 
         if not (folder / "config.json").is_file():
             raise CheckpointError(folder, "no config.json there", "name the folder of a diffusers AutoencoderKL")

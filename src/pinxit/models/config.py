@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pinxit.config import Config
 
 NullKind = Literal["empty", "learned", "fixed"]
+Memory = Literal["full", "offload", "8bit", "4bit"]  # how much of it drawing may take
 Precision = Literal["auto", "float32", "bfloat16"]  # of products; auto: bfloat16 on a GPU that has it
 
 

@@ -1,6 +1,8 @@
 """Where numbers are computed, and how exactly: a device by its name, and the precision of products."""
 
+import ctypes
 import gc
+import sys
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -46,6 +48,13 @@ def choose_precision(wanted: Precision, device: torch.device) -> torch.dtype:
 def products_in(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[object]:
     """While it is entered, products are in `dtype`; weights and sums stay as they are."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+
+
+def give_back() -> None:
+    """What nothing holds any more is the system's memory again, also where the allocator would keep it for later."""
+    gc.collect()  # the modules of transformers hold each other
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):  # glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def free_memory(device: torch.device) -> int:

@@ -6,10 +6,12 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-from pinxit.models.config import T5Config, TextConfig
+from pinxit.models.config import Memory, T5Config, TextConfig
 from pinxit.models.device import Device
 from pinxit.models.identity import TextIdentity, hash_files, identify_t5
 from pinxit.models.minilm import WIDTH, find_folder, load_minilm
+from pinxit.models.noise import hushed
+from pinxit.models.token_encoder import TokenEncoder
 
 
 @runtime_checkable  # the tests check signatures at run time
@@ -35,12 +37,13 @@ class TextEncoder(Protocol):
         ...
 
 
-def load_text(config: TextConfig, *, stream: bool = False, device: Device = "cpu") -> TextEncoder:
-    """The text encoder that a recipe names, frozen, in float32; with `stream` a T5's blocks stay on disk."""
+def load_text(config: TextConfig, *, memory: Memory = "full", device: Device = "cpu") -> TokenEncoder:
+    """The text encoder that a recipe names, frozen, in float32; a T5 may take less memory, as `load_t5` says."""
     if isinstance(config, T5Config):
-        from pinxit.models.t5 import load_t5  # transformers takes seconds to import
+        with hushed():
+            from pinxit.models.t5 import load_t5  # transformers takes seconds to import
 
-        return load_t5(config, stream=stream, device=device)
+        return load_t5(config, memory=memory, device=device)
     return load_minilm(config, device)
 
 

@@ -19,14 +19,23 @@ class TokenEncoder:
     """A TextEncoder made of a tokenizer that ends every text with one special token, and a network that heeds a mask.
 
     The network gets token numbers, padded with 0, and which of them are real. Special tokens spelled out in a text are
-    read as its letters.
+    read as its letters. `release` gives back the memory of a network that comes again by itself when it is called.
     """
 
-    def __init__(self, identity: TextIdentity, tokenizer: Tokenizer, network: Network, device: Device = "cpu") -> None:
+    def __init__(
+        self,
+        identity: TextIdentity,
+        tokenizer: Tokenizer,
+        network: Network,
+        device: Device = "cpu",
+        *,
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True
         self.identity, self.tokenizer, self.network, self.device = identity, tokenizer, network, device
+        self.release = release
 
     def clean(self, text: str) -> str:
         """The text as the tokenizer gets it; halves of surrogate pairs, which are no characters, are dropped."""
