@@ -23,7 +23,7 @@ FLOAT = 4  # bytes of a number at work
 PROGRAM = 350 * 2**20  # of Python with the libraries, measured
 TENSORS = 12  # of tokens x width at once in a block: measured at 768 and 1024 pixels
 DECODING = {"diffusers": 6000, "small": 1500}  # bytes a pixel at most in the decoder, measured at 256 pixels
-WIDENING: Mapping[Bits, int] = {8: 12, 4: 24}  # bytes a number of the largest layer as it is kept or used, measured
+WIDENING: Mapping[Bits, int] = {8: 12, 4: 40}  # bytes a number of the largest layer as it is kept or used, measured
 
 Turn = Literal["always", "words", "picture"]
 
