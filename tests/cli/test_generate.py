@@ -146,3 +146,20 @@ def test_a_source_that_is_no_model_is_one_line(pinxit: Run, tmp_path: Path) -> N
     answer = pinxit("generate", "owl", "--from", str(tmp_path))
     assert (answer.status, answer.err.count("\n")) == (1, 1)
     assert answer.err.startswith(f"pinxit generate: {tmp_path}: it holds neither model.safetensors nor a network")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--adapter", "a.safetensors"], "--adapter and --condition go together"),
+        (["--condition", "a.png"], "--adapter and --condition go together"),
+        (["--adapter", "a", "--condition", "a.png", "--aspect", "3:2"], "--aspect and --negative have no use"),
+        (["--adapter", "a", "--condition", "a.png", "--negative", "fog"], "--aspect and --negative have no use"),
+        (["--adapter", "a.safetensors", "--condition", "a.png"], "there is no such file"),
+    ],
+)
+def test_a_tool_that_cannot_draw_says_what_it_wants(pinxit: Run, words: list[str], told: str) -> None:
+    answer = pinxit("generate", *words)
+    assert answer.status == 2
+    assert told in answer.err
+    assert len(answer.err.strip().splitlines()) == 1

@@ -19,6 +19,7 @@ from pinxit.generate.adapter import ADAPTER, fingerprint, join_adapter, read_ada
 from pinxit.generate.card import ModelCard, read_card, read_model
 from pinxit.generate.load import load_pipeline
 from pinxit.generate.opened import MODEL
+from pinxit.models.identity import hash_files
 from pinxit.models.adapter.control import Controlled
 from pinxit.recipes import course as course_module
 from pinxit.recipes.codi import codi
@@ -156,7 +157,9 @@ def test_own_pictures_and_the_command_line(
     with Image.open(drawn / "000.png") as opened, Image.open(drawn / "001.png") as second:
         assert opened.size == second.size == (64, 32)
         assert np.asarray(opened).tolist() != np.asarray(second).tolist()
-        assert "Steps: 2, Sampler: codi" in opened.text["parameters"]  # type: ignore[attr-defined]
+        told = opened.text["parameters"]  # type: ignore[attr-defined]
+        assert "Steps: 2, Sampler: codi" in told
+        assert f"Adapter hash: {hash_files([tmp_path / 'run' / ADAPTER])[:10]}" in told
     assert "the adapter:" in capsys.readouterr().out
 
 

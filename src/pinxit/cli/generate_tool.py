@@ -11,11 +11,14 @@ def run_tool(arguments: Arguments) -> None:
     """Draws what the adapter makes of the condition, and prints where the pictures are."""
     if arguments.adapter is None or arguments.condition is None:
         raise SettingsError(["--adapter and --condition go together: the tool, and the picture that it draws from"])
+    if arguments.aspect or arguments.negative:
+        raise SettingsError(["--aspect and --negative have no use with a condition, which has its own; leave them out"])
     from pinxit.data.condition import read_condition, read_instruction
     from pinxit.generate.adapter import ADAPTER, read_adapter_card
     from pinxit.generate.load import load_pipeline
     from pinxit.generate.pipeline import save_png
     from pinxit.models.device import choose_device
+    from pinxit.models.identity import hash_files
 
     file = arguments.adapter / ADAPTER if arguments.adapter.is_dir() else arguments.adapter
     card, size = read_adapter_card(file), wanted_of(arguments)
@@ -24,8 +27,9 @@ def run_tool(arguments: Arguments) -> None:
         prompts = [read_instruction(prompt) for prompt in prompts]
     condition = read_condition(card.task, arguments.condition, size, mask=arguments.mask, is_map=arguments.is_map)
     source = SourceConfig(autoencoder=arguments.autoencoder, text=arguments.text)
-    pipeline = load_pipeline(arguments.source, source, arguments.memory, choose_device(arguments.device))
-    tool = pipeline.use(file)
+    device = choose_device(arguments.device)
+    pipeline = load_pipeline(arguments.source, source, arguments.memory, device, arguments.precision)
+    tool, sha = pipeline.use(file), hash_files([file])
     changes = {name: getattr(arguments, name) for name in ("steps", "solver", "guidance")}
     settings = SamplingConfig.model_validate(
         card.sampling.model_dump() | {name: value for name, value in changes.items() if value is not None}
@@ -36,6 +40,6 @@ def run_tool(arguments: Arguments) -> None:
     with Bar("drawing", len(asked)) as bar:
         for index, drawing in enumerate(drawings):
             target = arguments.out / f"{index:03d}.png"
-            save_png(drawing, target, settings, card=pipeline.card, sha=pipeline.sha256)
+            save_png(drawing, target, settings, card=pipeline.card, sha=pipeline.sha256, adapter=sha)
             bar.move(index + 1)
     say(f"{len(asked)} pictures in {arguments.out}")

@@ -185,21 +185,34 @@ def to_pictures(pixels: Float[Tensor, "b 3 H W"]) -> list[Pixels]:
 
 
 def save_png(
-    drawing: Drawing, file: Path, settings: SamplingConfig, negative: str = "", *, card: ModelCard, sha: str
+    drawing: Drawing,
+    file: Path,
+    settings: SamplingConfig,
+    negative: str = "",
+    *,
+    card: ModelCard,
+    sha: str,
+    adapter: str = "",
 ) -> None:
-    """A PNG whose text chunk `parameters` holds prompt and settings in the form that other tools of the field read."""
+    """A PNG whose text chunk `parameters` holds prompt and settings in the form that other tools of the field read.
+
+    `sha` is of the weights, `adapter` the sha256 of an adapter's file where one drew.
+    """
     height, width, _ = drawing.picture.shape
     lines = [drawing.prompt]
     if negative:
         lines.append(f"Negative prompt: {negative}")
     lines.append(
         f"Steps: {settings.steps}, Sampler: {settings.solver}, CFG scale: {settings.guidance}, Seed: {drawing.seed}, "
-        f"Size: {width}x{height}, Model hash: {sha[:10]}, Model: {card.name}, Version: pinxit"
+        f"Size: {width}x{height}, Model hash: {sha[:10]}, Model: {card.name}, "
+        + (f"Adapter hash: {adapter[:10]}, " if adapter else "")
+        + "Version: pinxit"
     )
     chunk = PngInfo()
     chunk.add_itxt("parameters", "\n".join(lines))
     chunk.add_itxt("pinxit", json.dumps({
         "prompt": drawing.prompt, "negative": negative, "seed": drawing.seed, "weights_sha256": sha,
+        **({"adapter_sha256": adapter} if adapter else {}),
         "size": [height, width], **settings.model_dump(),
     }, ensure_ascii=False))  # fmt: skip
     file.parent.mkdir(parents=True, exist_ok=True)

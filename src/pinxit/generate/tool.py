@@ -14,6 +14,7 @@ from pinxit.errors import ConfigError
 from pinxit.generate.adapter import join_adapter
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.sample import sample
+from pinxit.models.null import NullCondition
 
 if TYPE_CHECKING:
     from pinxit.generate.pipeline import Drawing, Pipeline
@@ -69,10 +70,11 @@ class Tool:
     ) -> Iterator[Pixels]:
         pipeline, device = self.pipeline, self.pipeline.device
         height, width = self._latent_size(conditions)
-        null, texts = pipeline.null.states.to(device), [prompt for prompt in prompts if prompt]
+        null, texts = pipeline.null, [prompt for prompt in prompts if prompt]
+        null = NullCondition(null.kind, null.states.to(device))
         encoded = iter(pipeline.text.encode(texts) if texts else [])
-        captions = [next(encoded).to(device) if prompt else null for prompt in prompts]
-        told = [captions] if settings.guidance == 1 else [captions, [null] * len(captions)]
+        captions = [next(encoded).to(device) if prompt else null.states for prompt in prompts]
+        told = [captions] if settings.guidance == 1 else [captions, null.instead_of(captions)]
         encoded_conditions = encode_conditions(conditions, pipeline.autoencoder).to(device)
         predict = pipeline.bind(told, (height, width), self.network, encoded_conditions)
         shape = (pipeline.card.network.channels, height, width)
