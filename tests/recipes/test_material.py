@@ -131,7 +131,7 @@ def test_encoding_that_was_stopped_goes_on(records: Path, tmp_path: Path, monkey
     stage = recipe.stages["own"]
     monkeypatch.setattr("pinxit.data.encode.SHARD", 4)
     with monkeypatch.context() as cut:
-        cut.setattr("pinxit.data.encode._finish", lambda _: 1 / 0)
+        cut.setattr("pinxit.data.encode.finish", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             open_material(recipe, stage, run)
     where = cache_folder(recipe, stage, run)
