@@ -19,8 +19,8 @@ from pinxit.generate.adapter import ADAPTER, fingerprint, join_adapter, read_ada
 from pinxit.generate.card import ModelCard, read_card, read_model
 from pinxit.generate.load import load_pipeline
 from pinxit.generate.opened import MODEL
-from pinxit.models.identity import hash_files
 from pinxit.models.adapter.control import Controlled
+from pinxit.models.identity import hash_files
 from pinxit.recipes import course as course_module
 from pinxit.recipes.codi import codi
 from pinxit.recipes.course import Course
