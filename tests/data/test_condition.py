@@ -183,7 +183,7 @@ def test_depth_of_a_scene_follows_its_order() -> None:
 
 
 def test_what_one_picture_does_not_tell_is_refused() -> None:
-    assert "set folder to that of a transformers depth" in refusal(lambda: condition_of(DepthConfig(), drawn(), rng()))
+    assert "give a finished map (--is-map)" in refusal(lambda: condition_of(DepthConfig(), drawn(), rng()))
     assert "one picture tells no edit" in refusal(lambda: condition_of(EditConfig(), drawn(), rng()))
 
 
@@ -339,7 +339,7 @@ def test_edges_depth_and_edits_are_read_from_a_picture(tmp_path: Path, estimator
         assert_array_equal(read_condition(task, file, (64, 48)).map, condition_of(task, drawn(), rng()).map)
     assert_array_equal(read_condition(EditConfig(), file, None).picture, drawn())
     told = refusal(lambda: read_condition(DepthConfig(), file, None))
-    assert "set folder to that of a transformers depth estimator" in told
+    assert "give a finished map (--is-map)" in told
 
 
 @pytest.mark.parametrize("task", [EdgesConfig(), DepthConfig()], ids=str)

@@ -88,6 +88,8 @@ def test_the_loss_is_the_papers_written_out(process: Flow | IDDPM, name: str) ->
             path = (found, noise) if config.trajectory == "own" else ends(frozen, x_t)
             x_s = s.alpha * path[0] + s.sigma * (path[1] if config.noise == "predicted" else eps[i, None])
             goal = ends(target, x_s, s)
+            if config.end == "true" and place + 1 == config.grid:
+                goal = clean, eps[i, None]
             apart = (goal[1] - noise if config.consistency == "noise" else goal[0] - found).square().mean()
             signal = (found - clean).square().mean()
             if config.consistency_unit == "velocity":

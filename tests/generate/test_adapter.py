@@ -26,7 +26,7 @@ from pinxit.models.config import (
     SmallCodecConfig,
     TransformerConfig,
 )  # fmt: skip
-from pinxit.models.null import NullCondition
+from pinxit.models.null import NullCondition, hold_null, null_of
 from pinxit.models.transformer import Transformer
 from tests.generate.test_pipeline import TEXT, Letters
 
@@ -161,6 +161,8 @@ def test_a_fingerprint_is_the_same_in_half_precision_and_at_another_size(pipelin
     halved = Transformer(NETWORK.model_copy(update={"position_base": 4}))
     halved.load_state_dict({name: tensor.half().float() for name, tensor in network.state_dict().items()})
     assert fingerprint(halved) == fingerprint(network)
+    hold_null(halved, NullCondition("learned", torch.ones(3, 8)))  # a model file keeps it beside the network
+    assert fingerprint(halved) == fingerprint(network)
     with torch.no_grad():
         halved.blocks[0].mlp.first.bias[0] += 0.01
     assert fingerprint(halved) != fingerprint(network)
@@ -186,6 +188,26 @@ def test_what_is_no_adapter_or_not_whole_is_refused_by_name(pipeline: Pipeline, 
     save_file({"a": torch.zeros(1)}, file)
     with pytest.raises(CheckpointError, match=r"its header has no 'pinxit\.adapter'"):
         join_adapter(pipeline.network, file)
+
+
+def test_a_null_condition_that_was_trained_with_all_weights_comes_with_them(pipeline: Pipeline, tmp_path: Path) -> None:
+    file = tmp_path / "a.safetensors"
+    adapter(pipeline, file, *UPSCALE, whole=True)
+    network = Controlled(transformer(7), ControlConfig(blocks=2))
+    hold_null(network.base, NullCondition("learned", torch.full((3, 8), 0.5)))
+    write_adapter(file, network, read_adapter_card(file).model_copy(update={"null": "learned"}), torch.float32)
+    found = null_of(pipeline.use(file).network.base, pipeline.null)
+    assert found.kind == "learned"
+    assert torch.equal(found.states, torch.full((3, 8), 0.5))
+
+
+def test_an_adapter_of_other_encoders_is_refused(pipeline: Pipeline, tmp_path: Path) -> None:
+    file = tmp_path / "a.safetensors"
+    network = adapter(pipeline, file, *UPSCALE)
+    other = TEXT.model_copy(update={"sha256": "another"})
+    write_adapter(file, network, read_adapter_card(file).model_copy(update={"text": other}))
+    with pytest.raises(CheckpointError, match="trained with the text encoder"):
+        pipeline.use(file)
 
 
 def test_weights_that_are_not_the_cards_are_refused(pipeline: Pipeline, tmp_path: Path) -> None:

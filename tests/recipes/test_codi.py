@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pinxit.cli import distill_codi, generate
 from pinxit.data.emoji import load_art
 from pinxit.distill.config import BranchConfig, as_published
-from pinxit.errors import DataError, Stopped
+from pinxit.errors import ConfigError, DataError, Stopped
 from pinxit.generate.adapter import ADAPTER, fingerprint, join_adapter, read_adapter_card
 from pinxit.generate.card import ModelCard, read_card, read_model
 from pinxit.generate.load import load_pipeline
@@ -97,7 +97,7 @@ def test_a_task_is_taught_and_its_adapter_draws(name: str, start: Path, tmp_path
     assert sheets[0]["stage"] == "condition"
     assert page.is_file()
     tool = load_pipeline(start).use(tmp_path / ADAPTER)
-    record = held_out(made, open_material(made, made.stages["codi"], tmp_path))[0]
+    record = next(held_out(made, open_material(made, made.stages["codi"], tmp_path)))
     assert record.key.startswith(HELD_OUT)
     picture = tool(record.conditions[0], record.captions[0].text if task == "edit" else "")
     assert picture.size == (32, 32)
@@ -176,7 +176,9 @@ def test_own_pictures_have_conditions_of_their_buckets_size(start: Path, tmp_pat
     data = RecordsDataConfig(folder=str(tmp_path / "own"), held_out=0.25)
     made = base.model_copy(update={"stages": {"codi": base.stages["codi"].model_copy(update={"data": data})}})
     material = open_material(made, made.stages["codi"], tmp_path / "run")
-    assert material.cache.parts == (4, 16 + 64)
+    given = material.cache[0].conditions
+    assert given is not None
+    assert given.shape == (4, 16 + 64, 4, 4)
     (record,) = held_out(made, material)
     assert {condition.map.shape for condition in record.conditions} == {(32, 32)}  # type: ignore[union-attr]
 
@@ -197,6 +199,23 @@ def test_a_recipe_of_a_condition_that_cannot_be_is_refused(start: Path) -> None:
     ):
         with pytest.raises(ValidationError, match=told):
             Recipe.model_validate({**tree, **changes})
+    for task, told in (
+        ("edit", "learns edits, which single pictures do not tell"),
+        ("depth", "own pictures have no known depth"),
+    ):
+        with pytest.raises(ValidationError, match=told):
+            codi_of_own(task, start)
+
+
+def codi_of_own(task: str, start: Path) -> Recipe:
+    return Recipe.model_validate(codi(task, read_card(start / MODEL), str(start), "data/own").model_dump())
+
+
+def test_an_adapter_is_trained_at_the_size_that_its_backbone_draws(start: Path, tmp_path: Path) -> None:
+    made = recipe("upscale", start)
+    stage = made.stages["codi"].model_copy(update={"resolution": 48})
+    with pytest.raises(ConfigError, match="an adapter is drawn as its backbone is"):
+        train_recipe(made.model_copy(update={"stages": {"codi": stage}}), tmp_path)
 
 
 def test_every_task_has_a_recipe_for_the_weights_that_ship() -> None:

@@ -30,6 +30,9 @@ class Which(Config):
     source: Annotated[str, arg(name="from")] = Field(
         "shipped", alias="from", description="run folder or model file whose network learns the task"
     )
+    objective: Literal["ours", "printed", "published"] = Field(
+        "ours", description="as the paper prints it, or as its code was published; ours differs from both"
+    )
     data: str | None = Field(None, description="a RECORDS folder of own pictures; none: scenes of the emoji art")
 
 
@@ -63,7 +66,7 @@ def read_all(verb: str, words: Sequence[str]) -> Arguments:
     from pinxit.recipes.codi import codi
 
     card = read_card(model_file(None if which.source == "shipped" else Path(which.source)))
-    base = codi(which.task, card, which.source, which.data)
+    base = codi(which.task, card, which.source, which.data, which.objective)
     out = Path("runs") / which.task
     default = Arguments.model_validate({**base.model_dump(), **which.model_dump(by_alias=True), "out": out})
     return parse(Arguments, verb, words, default)

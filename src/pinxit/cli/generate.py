@@ -74,7 +74,7 @@ def main(verb: str, words: list[str]) -> None:
 
 def run(arguments: Arguments) -> None:
     """Draws, and prints where the pictures are."""
-    if arguments.adapter is not None or arguments.condition is not None:
+    if arguments.adapter or arguments.condition or arguments.mask or arguments.is_map:
         from pinxit.cli.generate_tool import run_tool
 
         run_tool(arguments)

@@ -192,14 +192,6 @@ class Cache:
         shape = tuple(self._condition["shape"][place].as_py())
         return self._tensor(self._condition["encoded"][place], shape).float()
 
-    @property
-    def parts(self) -> tuple[int, int]:
-        """How many conditions a picture has, and of how many channels; 0, 0 without a task."""
-        if self._condition is None:
-            return 0, 0
-        many, channels, *_ = self._condition["shape"][0].as_py()
-        return many, channels
-
     def caption(self, name: str) -> Float[Tensor, "l f"]:
         """The states of a caption by its hash; DataError if the cache lacks them."""
         return self.stored(name).float()

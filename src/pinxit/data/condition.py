@@ -79,7 +79,8 @@ def _depth(task: DepthConfig, picture: Pixels, scene: Scene | None) -> Map:
     if task.folder is not None:
         return _estimated_depth(task.folder, picture)
     if scene is None:
-        raise DataError("depth", "is known of scenes alone", "set folder to that of a transformers depth estimator")
+        remedy = "give a finished map (--is-map), or train with task.folder: a depth estimator's"
+        raise DataError("depth", "is known of scenes alone", remedy)
     return depth_of(scene)
 
 

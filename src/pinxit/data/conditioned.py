@@ -15,7 +15,6 @@ from pinxit.data.config import ConditionConfig, TaskConfig
 from pinxit.data.kind import Condition, Record
 from pinxit.data.records import Records
 from pinxit.models.autoencoder import Autoencoder
-from pinxit.models.identity import AutoencoderIdentity
 from pinxit.rng import numpy_at
 
 
@@ -34,9 +33,9 @@ def encode_conditions(conditions: Sequence[Condition], autoencoder: Autoencoder)
     return torch.cat(parts, 1)
 
 
-def condition_channels(task: TaskConfig, autoencoder: AutoencoderIdentity) -> tuple[int, int]:
-    """Of a task's encoded conditions: channels that are a latent, and channels that are maps."""
-    return autoencoder.channels if has_picture(task) else 0, autoencoder.factor**2 if has_map(task) else 0
+def condition_channels(task: TaskConfig, channels: int, factor: int) -> tuple[int, int]:
+    """Of a task's encoded conditions: channels that are a latent's, and channels that are maps."""
+    return channels if has_picture(task) else 0, factor**2 if has_map(task) else 0
 
 
 class Conditioned(Sequence[Record]):

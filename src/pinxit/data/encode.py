@@ -305,9 +305,9 @@ def _encode_group(
 
 def _conditions(autoencoder: Autoencoder, group: Sequence[Fitted], dtype: str) -> list[dict[str, object]]:
     """Rows of what those pictures are made from."""
-    many = len(group[0].conditions)
-    encoded = encode_conditions([one for fitted in group for one in fitted.conditions], autoencoder)
-    each = list(rearrange(encoded, "(b m) k h w -> b m k h w", m=many).cpu())
+    numbers = range(len(group[0].conditions))
+    by_number = (encode_conditions([fitted.conditions[n] for fitted in group], autoencoder).cpu() for n in numbers)
+    each = list(torch.stack(list(by_number), 1))
     packed = pack(each, dtype, [f"condition of {fitted.key}" for fitted in group])
     return [
         {"key": fitted.key, "shape": list(tensor.shape), "encoded": data}

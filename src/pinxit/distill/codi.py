@@ -64,6 +64,9 @@ class Codi(ConditionToImage):
         with torch.no_grad():
             x_then = self.step(said, x_now, eps, now, then, batch, dropped)
             goal = self.ends(self.target, x_then, then, batch, dropped)
+            if self.config.end == "true":
+                at_end = rearrange(place + 1 == self.config.grid, "b -> b 1 1 1")
+                goal = torch.where(at_end, clean, goal[0]), torch.where(at_end, eps, goal[1])
         which = 1 if self.config.consistency == "noise" else 0
         apart = reduce((said[which] - goal[which]).square(), "b c h w -> b", "mean")
         return signal + apart * self.consistency_weight(now)
@@ -72,7 +75,7 @@ class Codi(ConditionToImage):
         self, network: nn.Module, x_t: Latent, at: Moment, batch: Batch, dropped: Bool[Tensor, "b"]
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b c h w"]]:
         """The clean latent and the noise that `network` finds in x_t."""
-        output = self.output(network, x_t, at.time, batch, dropped)
+        output = self.output(network, x_t, at.time, batch, dropped).to(x_t.dtype)  # products may be coarser
         clean = self.process.clean(output, x_t, at.alpha, at.sigma)
         noise = self.process.noise(output, x_t, at.alpha, at.sigma)
         if self.config.skip:

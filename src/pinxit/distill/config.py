@@ -35,6 +35,9 @@ class CodiConfig(Config):
     times: Literal["batch", "picture"] = Field(
         "picture", description="one level for a whole batch, or for each picture"
     )
+    end: Literal["average", "true"] = Field(
+        "true", description="what the last level before the end must agree with: no noise is left to be found there"
+    )
     skip: bool = Field(False, description="pin the clean end as consistency models do, of the noise too, as published")
     grid: int = Field(20, gt=0, description="levels, among which those of sampling are found")
 
@@ -42,8 +45,9 @@ class CodiConfig(Config):
 def as_printed() -> CodiConfig:
     """As in the paper, so far as it is known; its time step is taken as the smallest, 1/500 of the path."""
     return CodiConfig(
-        consistency_unit="own", signal_unit="own", signal_floor=1.0, trajectory="own", times="batch", grid=500
-    )
+        consistency_unit="own", signal_unit="own", signal_floor=1.0, trajectory="own", times="batch", end="average",
+        grid=500,
+    )  # fmt: skip
 
 
 def as_published() -> CodiConfig:
@@ -52,7 +56,7 @@ def as_published() -> CodiConfig:
     """
     return CodiConfig(
         consistency="clean", consistency_unit="own", signal_unit="own", signal_floor=1.0, trajectory="frozen",
-        noise="true", skip=True, grid=50,
+        noise="true", end="average", skip=True, grid=50,
     )  # fmt: skip
 
 

@@ -19,8 +19,9 @@ from pinxit.errors import CheckpointError, ConfigError
 from pinxit.generate.card import Licence
 from pinxit.generate.config import SamplingConfig
 from pinxit.models.adapter.control import Controlled
-from pinxit.models.config import ControlConfig
+from pinxit.models.config import ControlConfig, NullKind
 from pinxit.models.identity import AutoencoderIdentity, TextIdentity
+from pinxit.models.null import HELD, NullCondition, hold_null
 from pinxit.models.transformer import Transformer
 
 HEADER = "pinxit.adapter"
@@ -36,6 +37,7 @@ class AdapterCard(Config):
     control: ControlConfig
     whole: bool = Field(description="the file holds the backbone too, trained with the branch")
     backbone: str = Field(description="fingerprint of the weights that training began with")
+    null: NullKind = Field("empty", description="the backbone's null condition")
     process: ProcessConfig
     autoencoder: AutoencoderIdentity
     text: TextIdentity
@@ -57,6 +59,8 @@ def fingerprint(network: Transformer) -> str:
         raise ConfigError("memory", "8bit or 4bit", problem, "say full or offload")
     digest = sha256(network.config.model_dump_json(exclude={"position_base", "position_scale"}).encode())
     for name, tensor in sorted(network.state_dict().items()):
+        if name.startswith(f"{HELD}."):  # a model file keeps its null condition beside the network
+            continue
         digest.update(name.encode())
         digest.update(tensor.detach().half().contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
@@ -90,7 +94,7 @@ def read_adapter_card(file: Path) -> AdapterCard:
 
 
 def join_adapter(base: Transformer, file: Path) -> tuple[Controlled, AdapterCard]:
-    """The backbone with the file's branch, in evaluation mode; `base` itself is shared, never changed.
+    """The backbone with the file's branch, in evaluation mode; `base`, which is too, is shared and keeps its weights.
 
     CheckpointError where the branch was trained on another backbone, or does not hold the weights that its card tells.
     """
@@ -103,6 +107,8 @@ def join_adapter(base: Transformer, file: Path) -> tuple[Controlled, AdapterCard
     if card.whole:
         with torch.device("meta"):
             network = Controlled(Transformer(base.config), card.control)
+        if (held := tensors.get(f"base.{HELD}.states")) is not None:
+            hold_null(network.base, NullCondition(card.null, held))
         part: torch.nn.Module = network
     else:
         network = Controlled(base, card.control)

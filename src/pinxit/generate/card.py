@@ -128,12 +128,15 @@ def build_network(
     return network.eval().requires_grad_(False)
 
 
-def refuse_strangers(card: ModelCard, autoencoder: AutoencoderIdentity, text: TextIdentity) -> None:
-    """Raises CheckpointError, naming both identities, where the weights were trained with other encoders."""
-    for what, wanted, found in (("autoencoder", card.autoencoder, autoencoder), ("text encoder", card.text, text)):
-        if wanted != found:
+Identities = tuple[AutoencoderIdentity, TextIdentity]
+
+
+def refuse_strangers(name: str, wanted: Identities, found: Identities) -> None:
+    """Raises CheckpointError, naming both identities, where weights were trained with other encoders."""
+    for what, theirs, ours in zip(("autoencoder", "text encoder"), wanted, found, strict=True):
+        if theirs != ours:
             raise CheckpointError(
-                card.name,
-                f"it was trained with the {what} [{wanted!r}], and was given [{found!r}]",
+                name,
+                f"it was trained with the {what} [{theirs!r}], and was given [{ours!r}]",
                 f"load it with its own {what}",
             )

@@ -107,7 +107,7 @@ def _carded(opened: Opened, source: Path) -> Opened:
         return opened
     encoders = Encoders(autoencoder=opened.autoencoder, text=opened.text)
     if opened.card is not None:
-        refuse_strangers(opened.card, autoencoder, text)
+        refuse_strangers(opened.card.name, (opened.card.autoencoder, opened.card.text), (autoencoder, text))
         return replace(opened, card=opened.card.model_copy(update={"encoders": encoders}))
     network, null = opened.weights.config, opened.weights.null
     card = ModelCard(

@@ -62,7 +62,7 @@ class Pipeline:
         dtype: torch.dtype = torch.float32,
         device: Device = "cpu",
     ) -> None:
-        refuse_strangers(card, autoencoder.identity, text.identity)
+        refuse_strangers(card.name, (card.autoencoder, card.text), (autoencoder.identity, text.identity))
         self.null, self.card = null, card
         self._network = network if isinstance(network, Transformer) else None
         self._build = None if isinstance(network, Transformer) else network
@@ -70,6 +70,11 @@ class Pipeline:
         self.dtype = dtype  # of the network's products; the sampler and the autoencoder stay in float32
         self.process = make_process(card.process)
         self.device = next(self._network.parameters()).device if self._network else torch.device(device)
+
+    @property
+    def comes_late(self) -> bool:
+        """Whether the network is built only once prompts are encoded."""
+        return self._build is not None
 
     @property
     def network(self) -> Transformer:
@@ -134,11 +139,12 @@ class Pipeline:
         """The network, or one with a branch and what it reads, bound to each of several captions of the same pictures,
         read once, and, where it knows sizes, to the pictures' own.
         """
-        ask: Callable[..., list[Tensor]] = self.network.denoise_each
-        if controlled is not None and condition is not None:
-            ask = partial(controlled.denoise_each, condition=condition)
+        network = self.network if controlled is None else controlled
+        ask: Callable[..., list[Tensor]] = network.denoise_each
         with products_in(self.dtype, self.device):
-            readings = [(controlled or self.network).read(*stack_captions(captions)) for captions in told]
+            readings = [network.read(*stack_captions(captions)) for captions in told]
+            if controlled is not None and condition is not None:
+                ask = partial(controlled.denoise_each, tokens=controlled.control.tokens(condition))
         known: dict[str, Tensor] = {}
         if self.card.network.conditions:
             height, width = (side * self.autoencoder.identity.factor for side in size)

@@ -52,6 +52,8 @@ def sample(
     levels = process.levels(settings.steps)
     if settings.solver in {"consistency", "codi"}:
         levels = few_levels(process, settings.anchors, settings.steps)
+    if settings.solver == "codi":
+        levels[-1] = Level(1.0, 0.0, 0.0)  # an iDDPM's last anchor is only nearly clean
     if settings.solver == "consistency":
         denoise = pinned(denoise, process)
     start = draws.normal("start", shape) * levels[0].sigma

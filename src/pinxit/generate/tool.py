@@ -1,20 +1,25 @@
 """A pipeline with an adapter: conditions, and prompts where they are wanted, to pictures in a few steps."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from pinxit.data.condition import blend, read_condition
 from pinxit.data.conditioned import encode_conditions
 from pinxit.data.kind import Condition, Pixels
 from pinxit.errors import ConfigError
-from pinxit.generate.adapter import join_adapter
+from pinxit.generate.adapter import join_adapter, read_adapter_card
+from pinxit.generate.card import refuse_strangers
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.sample import sample
-from pinxit.models.null import NullCondition
+from pinxit.models.adapter.control import Controlled
+from pinxit.models.null import NullCondition, null_of
 
 if TYPE_CHECKING:
     from pinxit.generate.pipeline import Drawing, Pipeline
@@ -23,11 +28,23 @@ BORDER = 3  # pixels over which what was painted gives way to what is known
 
 
 class Tool:
-    """A backbone with one task's branch. The backbone is the pipeline's own, shared by all of its tools."""
+    """A backbone with one task's branch. The backbone is the pipeline's own, shared by all of its tools.
+
+    Raises CheckpointError for a file that is no adapter, or of other encoders or another backbone; of the backbone when
+    it is built, which may be in drawing.
+    """
 
     def __init__(self, pipeline: "Pipeline", file: Path) -> None:
-        self.pipeline = pipeline
-        self.network, self.card = join_adapter(pipeline.network, file)
+        self.pipeline, self.file, self.card = pipeline, file, read_adapter_card(file)
+        encoders = pipeline.autoencoder.identity, pipeline.text.identity
+        refuse_strangers(self.card.name, (self.card.autoencoder, self.card.text), encoders)
+        if not pipeline.comes_late:
+            assert self.network
+
+    @cached_property
+    def network(self) -> Controlled:
+        """The backbone with the branch."""
+        return join_adapter(self.pipeline.network, self.file)[0]
 
     def __call__(
         self,
@@ -59,24 +76,30 @@ class Tool:
         """
         from pinxit.generate.pipeline import Drawing
 
+        texts = [prompt for prompt in prompts if prompt]
+        encoded = iter(self.pipeline.text.encode(texts) if texts else [])
+        captions = [next(encoded) if prompt else None for prompt in prompts]  # before a network that comes late
         for first in range(0, len(conditions), settings.batch):
             part = slice(first, first + settings.batch)
-            pictures = self._draw(conditions[part], prompts[part], seeds[part], settings)
+            pictures = self._draw(conditions[part], captions[part], seeds[part], settings)
             for picture, prompt, seed in zip(pictures, prompts[part], seeds[part], strict=True):
                 yield Drawing(picture, prompt, seed)
 
     def _draw(
-        self, conditions: Sequence[Condition], prompts: Sequence[str], seeds: Sequence[int], settings: SamplingConfig
+        self,
+        conditions: Sequence[Condition],
+        prompts: Sequence[Float[Tensor, "_ f"] | None],
+        seeds: Sequence[int],
+        settings: SamplingConfig,
     ) -> Iterator[Pixels]:
         pipeline, device = self.pipeline, self.pipeline.device
         height, width = self._latent_size(conditions)
-        null, texts = pipeline.null, [prompt for prompt in prompts if prompt]
+        null = null_of(self.network.base, pipeline.null)
         null = NullCondition(null.kind, null.states.to(device))
-        encoded = iter(pipeline.text.encode(texts) if texts else [])
-        captions = [next(encoded).to(device) if prompt else null.states for prompt in prompts]
+        captions = [null.states if prompt is None else prompt.to(device) for prompt in prompts]
         told = [captions] if settings.guidance == 1 else [captions, null.instead_of(captions)]
-        encoded_conditions = encode_conditions(conditions, pipeline.autoencoder).to(device)
-        predict = pipeline.bind(told, (height, width), self.network, encoded_conditions)
+        encoded = torch.cat([encode_conditions([each], pipeline.autoencoder) for each in conditions]).to(device)
+        predict = pipeline.bind(told, (height, width), self.network, encoded)
         shape = (pipeline.card.network.channels, height, width)
         latent = sample(predict, pipeline.process, settings, shape=shape, seeds=seeds, device=device)
         for picture, condition in zip(pipeline.decode(latent), conditions, strict=True):

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from pinxit.data.condition import has_map, has_picture
+from pinxit.data.conditioned import condition_channels
 from pinxit.data.config import Fingerprint
 from pinxit.diffusion.build import make_process
 from pinxit.diffusion.config import FlowConfig, ProcessConfig
@@ -59,12 +59,9 @@ def with_branch(base: nn.Module, recipe: Recipe, stage: StageConfig, factor: int
     assert branch is not None
     assert isinstance(base, Transformer)
     task = branch.condition.task
-    config = ControlConfig(
-        blocks=branch.blocks or proportion(base.config.depth),
-        channels=base.config.channels if has_picture(task) else 0,
-        maps=factor**2 if has_map(task) else 0,
-        stem=branch.stem,
-    )
+    channels, maps = condition_channels(task, base.config.channels, factor)
+    blocks = branch.blocks or proportion(base.config.depth)
+    config = ControlConfig(blocks=blocks, channels=channels, maps=maps, stem=branch.stem)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_at(recipe.seed, "weights/branch"))
         network = Controlled(base, config)
@@ -121,11 +118,13 @@ def begin_stage(
         teacher = fresh_model(recipe, stage, config, classes).to(compute.device)
         keep_null(average, teacher)
         teacher.load_state_dict(average.state_dict())
+        is_asked = True
         if stage.branch is not None:
             model, average, teacher = (
                 with_branch(network, recipe, stage, factor).to(compute.device) for network in (model, average, teacher)
             )
-        if stage.branch is None or stage.branch.codi.trajectory == "frozen":
+            is_asked = stage.branch.method == "codi" and stage.branch.codi.trajectory == "frozen"
+        if is_asked:
             target[TEACHER] = teacher.requires_grad_(False).eval()
     seen = before.seen if before else 0
     followed = Average(average, stage.average)

@@ -1,5 +1,7 @@
 """Conditional distillation: finished text-to-image weights learn a task, and at once to draw it in few steps."""
 
+from collections.abc import Callable
+
 from pinxit.data.config import (
     ConditionConfig,
     DepthConfig,
@@ -9,7 +11,7 @@ from pinxit.data.config import (
     TaskConfig,
     UpscaleConfig,
 )  # fmt: skip
-from pinxit.distill.config import BranchConfig, CodiConfig
+from pinxit.distill.config import BranchConfig, CodiConfig, as_printed, as_published
 from pinxit.generate.card import ModelCard
 from pinxit.generate.config import SamplingConfig
 from pinxit.recipes.recipe import DataConfig, EmojiDataConfig, Recipe, RecordsDataConfig, StageConfig
@@ -27,7 +29,14 @@ PIECES = {"edit": 1}  # of a scene; edits make scenes of their own
 STEPS = 4
 
 
-def codi(task: str, card: ModelCard, start: str, folder: str | None = None) -> Recipe:
+OBJECTIVES: dict[str, Callable[[], CodiConfig]] = {
+    "ours": CodiConfig,
+    "printed": as_printed,
+    "published": as_published,
+}
+
+
+def codi(task: str, card: ModelCard, start: str, folder: str | None = None, objective: str = "ours") -> Recipe:
     """One stage on the weights that a card tells of: a branch of their own kind for the task, frozen otherwise.
 
     The pictures are those of a RECORDS folder, or scenes of the emoji art in the styles that the weights know.
@@ -37,7 +46,7 @@ def codi(task: str, card: ModelCard, start: str, folder: str | None = None) -> R
         data: DataConfig = EmojiDataConfig(styles=styles, pieces=pieces, pictures=16_000, sparse=0.05)
     else:
         data = RecordsDataConfig(folder=folder)
-    batch, distilled = 32, CodiConfig()
+    batch, distilled = 32, OBJECTIVES[objective]()
     stage = StageConfig(
         teaches="condition",
         data=data,

@@ -85,6 +85,7 @@ def save_adapter(recipe: Recipe, state: TrainState, folder: Path, start: ModelCa
         control=network.control.config,
         whole=branch.trains == "all",
         backbone=backbone,
+        null=recipe.null,
         process=process_config(recipe, stage),
         autoencoder=made.autoencoder,
         text=made.text,
@@ -129,8 +130,8 @@ def known_prompt(data: EmojiDataConfig) -> str:
 def next_commands(recipe: Recipe, folder: Path, prompt: str) -> list[str]:
     """Three commands to try with a finished run; each works as it is printed, whatever the prompt and the folder."""
     name, stage = list(recipe.stages.items())[-1]
-    if stage.teaches == "condition":
-        return _commands_of_tool(recipe, folder, stage.images)
+    if stage.branch is not None:
+        return _commands_of_tool(recipe, folder, stage.branch.condition.task.kind, stage.images)
     words = f" {prompt}" if prompt.startswith("-") else prompt  # or they would be taken for a flag
     longer = [f"--stages.{name}.images", str(2 * stage.images), "--out", f"{folder}-longer"]
     commands = (
@@ -141,11 +142,14 @@ def next_commands(recipe: Recipe, folder: Path, prompt: str) -> list[str]:
     return [shlex.join(command) for command in commands]
 
 
-def _commands_of_tool(recipe: Recipe, folder: Path, images: int) -> list[str]:
+def _commands_of_tool(recipe: Recipe, folder: Path, task: str, images: int) -> list[str]:
+    """The same for an adapter; `picture.png` stands for a picture of the user's."""
     source = [] if recipe.start in {None, "shipped"} else ["--from", str(recipe.start)]
     name, longer = next(iter(recipe.stages)), f"{folder}-longer"
+    more = {"edit": ["make the background pink"], "depth": ["--is-map"]}.get(task, [])
+    tool = ["--adapter", str(folder / ADAPTER), "--condition", "picture.png", *more]
     commands = (
-        ["pinxit", "generate", *source, "--adapter", str(folder / ADAPTER), "--condition", "picture.png"],
+        ["pinxit", "generate", *source, *tool],
         ["pinxit", "cost", str(folder)],
         ["pinxit", "train", str(folder / RECIPE), f"--stages.{name}.images", str(2 * images), "--out", longer],
     )

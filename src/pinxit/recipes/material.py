@@ -244,7 +244,8 @@ def open_material(recipe: Recipe, stage: StageConfig, folder: Path, device: torc
         records = read_data(stage.data, stage, recipe.seed, fingerprint.multiple)
         autoencoder = load_autoencoder(recipe.autoencoder, device)
         text = load_text(recipe.text, device=device)
-        lenders = map(Cache, sorted(filter(is_complete, where.parent.glob("[!.]*"))))
+        near = {each.resolve() for place in (where, where.resolve()) for each in place.parent.glob("[!.]*")}
+        lenders = map(Cache, sorted(filter(is_complete, near)))
         encode(records, autoencoder, text, where, fingerprint, lenders=lenders)
         del autoencoder  # its memory is free for training
         _tell(where)

@@ -21,7 +21,7 @@ from pinxit.ledger.meter import Meter
 from pinxit.log import Bar
 from pinxit.models.null import hold_null
 from pinxit.models.transformer import Transformer
-from pinxit.recipes.build import check_start
+from pinxit.recipes.build import check_start, network_config, process_config
 from pinxit.recipes.course import Course
 from pinxit.recipes.emoji import shipped
 from pinxit.recipes.finish import known_prompt, next_commands, save_adapter, save_model
@@ -57,7 +57,14 @@ def train_recipe(recipe: Recipe, folder: Path) -> Path:
             problem = "the weights that the run starts with have another network"
             raise ConfigError("network", recipe.network, problem, "leave it out, or start from scratch: --start none")
         recipe = recipe.model_copy(update={"network": card.network})  # the weights decide
-        check_start(card, recipe, wanted_fingerprint(recipe, next(iter(recipe.stages.values())))[0])
+        name, first = next(iter(recipe.stages.items()))
+        wanted, factor = wanted_fingerprint(recipe, first)
+        check_start(card, recipe, wanted)
+        drawn = network_config(recipe, first, factor), process_config(recipe, first)
+        if first.branch is not None and drawn != (card.network, card.process):
+            problem = "its resolution, position_scale or shift, or the process, are not those of the weights"
+            remedy = "leave them out: an adapter is drawn as its backbone is"
+            raise ConfigError(f"stages.{name}", first.resolution, problem, remedy)
         if null.kind != "empty":
             hold_null(network, null)
     name, last = list(recipe.stages.items())[-1]

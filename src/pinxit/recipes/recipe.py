@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pinxit.config import Config
+from pinxit.data.config import TaskConfig
 from pinxit.diffusion.config import FlowConfig, ProcessConfig
 from pinxit.distill.config import BranchConfig, ConsistencyConfig
 from pinxit.generate.config import SamplingConfig
@@ -79,6 +80,17 @@ class StageConfig(Config):
         return self
 
 
+def _check_task(name: str, data: DataConfig, task: TaskConfig) -> None:
+    """Raises ValueError for a task that a stage's pictures cannot teach."""
+    if not isinstance(data, RecordsDataConfig):
+        return
+    if task.kind == "edit":
+        raise ValueError(f"stages.{name} learns edits, which single pictures do not tell; leave their folder out")
+    if task.kind == "depth" and task.folder is None:
+        problem = "own pictures have no known depth; name a depth estimator's folder"
+        raise ValueError(f"stages.{name}.branch.condition.task.folder is None: {problem}")
+
+
 class Recipe(Config):
     """A run: data, encoders, network, process, stages in their order."""
 
@@ -143,22 +155,25 @@ class Recipe(Config):
         branch, sampling, most = stage.branch, self.sampling, self.network.depth - 1
         if branch is None:
             return
+        _check_task(name, stage.data, branch.condition.task)
         if branch.blocks is not None and branch.blocks > most:
             problem = f"the network has {most + 1} blocks; say at most {most}"
             raise ValueError(f"stages.{name}.branch.blocks is {branch.blocks}, and {problem}")
+        if branch.method == "finetune":
+            if sampling.solver in {"codi", "consistency"}:
+                other = "euler, ddim or dpm"
+                raise ValueError(f"sampling.solver is {sampling.solver}; with stages.{name} by finetune say {other}")
+            return
         grid = branch.codi.grid
-        if branch.method == "codi":
-            for field, found, is_right, wanted in (
-                ("solver", sampling.solver, sampling.solver == "codi", "codi"),
-                ("anchors", sampling.anchors, sampling.anchors == grid, f"{grid}, the grid of the stage"),
-                ("steps", sampling.steps, sampling.steps <= grid, f"at most {grid}, the levels of the grid"),
-            ):
-                if not is_right:
-                    raise ValueError(f"sampling.{field} is {found}; with stages.{name} by codi say {wanted}")
-        elif sampling.solver in {"codi", "consistency"}:
-            raise ValueError(
-                f"sampling.solver is {sampling.solver}; with stages.{name} by finetune say euler, ddim or dpm"
-            )
+        levels = self.process.steps // 2 if self.process.kind == "iddpm" else grid
+        for field, found, is_right, wanted in (
+            ("sampling.solver", sampling.solver, sampling.solver == "codi", "codi"),
+            ("sampling.anchors", sampling.anchors, sampling.anchors == grid, f"{grid}, the grid of the stage"),
+            ("sampling.steps", sampling.steps, sampling.steps <= grid, f"at most {grid}, the levels of the grid"),
+            (f"stages.{name}.branch.codi.grid", grid, grid <= levels, f"at most {levels} with this process"),
+        ):
+            if not is_right:
+                raise ValueError(f"{field} is {found}; with stages.{name} by codi say {wanted}")
 
     def _check_student(self, name: str, stage: StageConfig) -> None:
         anchors, sampling = stage.consistency.anchors, self.sampling

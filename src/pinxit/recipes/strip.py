@@ -1,6 +1,7 @@
 """What a tool draws at the end of its run: conditions, the same seeds in more and more steps, the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ FEW = (1, 2, 4, 8)
 
 def show_tool(recipe: Recipe, material: Material, tool: Tool, folder: Path, seen: int) -> None:
     """The samples of the run folder show what the tool makes of held-out pictures, without prompts but for edits."""
-    records = [record for record in held_out(recipe, material) if record.picture.shape[0] == record.picture.shape[1]]
-    shown = records[:SHOWN]
+    squares = (each for each in held_out(recipe, material) if each.picture.shape[0] == each.picture.shape[1])
+    shown = list(islice(squares, SHOWN))
     if not shown:
         return
     conditions, is_edit = [record.conditions[0] for record in shown], tool.card.task.kind == "edit"
@@ -44,15 +45,17 @@ def show_tool(recipe: Recipe, material: Material, tool: Tool, folder: Path, seen
         note_sheet(samples, Sheet(stage=name, seen=seen, file=file, captions=captions, seeds=tuple(range(len(shown)))))
 
 
-def held_out(recipe: Recipe, material: Material) -> list[Record]:
-    """The records that training never saw, with their conditions."""
+def held_out(recipe: Recipe, material: Material) -> Iterator[Record]:
+    """The records that training never saw, with their conditions, one after another."""
     stage, cache = material.stage, material.cache
     records = read_data(stage.data, stage, recipe.seed, cache.fingerprint.multiple)
     keys = [cache.keys[place] for place in material.held_out]
     if isinstance(records, SceneRecords):
-        return [records[int(key.removeprefix(HELD_OUT))] for key in keys]
-    assert isinstance(records, Conditioned)
-    return [records[place] for place in records.places(keys)]
+        places = [int(key.removeprefix(HELD_OUT)) for key in keys]
+    else:
+        assert isinstance(records, Conditioned)
+        places = records.places(keys)
+    yield from (records[place] for place in places)
 
 
 def seen_of(condition: Condition) -> Pixels:

@@ -74,7 +74,7 @@ def test_several_captions_of_one_picture_are_as_each_alone() -> None:
     made = controlled(ControlConfig(blocks=2), alive=True)
     latent, time, caption, keep, condition = inputs(4)
     readings = [made.read(caption, keep), made.read(caption.flip(1), keep)]
-    together = made.denoise_each(latent, time, readings, condition)
+    together = made.denoise_each(latent, time, readings, made.control.tokens(condition))
     for words, said in zip((caption, caption.flip(1)), together, strict=True):
         assert_close(said, made(latent, time, words, keep, condition), rtol=1e-5, atol=1e-5)
 

@@ -106,7 +106,8 @@ class Controlled(nn.Module):
         aspect: Float[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b c2 h w"]:
         """What the network says of the latents, their captions and their conditions."""
-        return self.denoise_each(latent, time, [self.read(caption, keep)], condition, size, aspect)[0]
+        tokens = self.control.tokens(condition)
+        return self.denoise_each(latent, time, [self.read(caption, keep)], tokens, size, aspect)[0]
 
     def read(self, caption: Float[Tensor, "b l f"], keep: Bool[Tensor, "b l"]) -> list[Words]:
         """What each block and then each copy sees of the captions."""
@@ -117,12 +118,12 @@ class Controlled(nn.Module):
         latent: Float[Tensor, "b c h w"],
         time: Float[Tensor, "t"],
         readings: Sequence[Sequence[Words]],
-        condition: Float[Tensor, "b k h w"],
+        tokens: Float[Tensor, "b n d"],
         size: Float[Tensor, "b 2"] | None = None,
         aspect: Float[Tensor, "b"] | None = None,
     ) -> list[Float[Tensor, "b c2 h w"]]:
-        """What the network says of the same latents and conditions under each of several captions."""
-        joins = partial(self.control.joins, tokens=self.control.tokens(condition))
+        """What the network says of the same latents, under each of several captions; `tokens` are the conditions'."""
+        joins = partial(self.control.joins, tokens=tokens)
         return self.base.denoise_each(latent, time, readings, size, aspect, joins)
 
 
