@@ -53,7 +53,9 @@ def test_a_stop_before_the_loop_prints_the_command_that_goes_on(
         raise AssertionError("it was not stopped")
 
     demo(monkeypatch, run)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     answer = pinxit("demo", "--out", "my runs/demo")
+    signal.signal(signal.SIGINT, before)
     assert (answer.status, answer.out, answer.err) == (status, "go on with: pinxit demo --out 'my runs/demo'\n", "")
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
