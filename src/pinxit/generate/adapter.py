@@ -9,14 +9,14 @@ from typing import Literal
 import torch
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 
 from pinxit.config import Config
 from pinxit.data.config import TaskConfig
 from pinxit.diffusion.config import ProcessConfig
 from pinxit.errors import CheckpointError, ConfigError
-from pinxit.generate.card import Licence
+from pinxit.generate.card import Licence, write_stamped
 from pinxit.generate.config import SamplingConfig
 from pinxit.models.adapter.control import Controlled
 from pinxit.models.config import ControlConfig, NullKind
@@ -69,11 +69,8 @@ def fingerprint(network: Transformer) -> str:
 def write_adapter(file: Path, network: Controlled, card: AdapterCard, dtype: torch.dtype = torch.float16) -> None:
     """`file` is one safetensors with the branch, or with all of the network, and the card in its header."""
     part = network if card.whole else network.control
-    tensors = {name: tensor.detach().to(dtype).contiguous() for name, tensor in part.state_dict().items()}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.part")
-    temporary.write_bytes(save(tensors, {HEADER: card.model_dump_json()}))
-    temporary.rename(file)
+    tensors = {name: tensor.detach().to(dtype) for name, tensor in part.state_dict().items()}
+    write_stamped(file, tensors, HEADER, card)
 
 
 def read_adapter_card(file: Path) -> AdapterCard:

@@ -73,10 +73,15 @@ def write_model(
 
 def write_tensors(file: Path, tensors: Mapping[str, Tensor], null: NullCondition, card: ModelCard) -> None:
     """The same, every tensor in the precision that it has."""
-    whole = {name: tensor.contiguous() for name, tensor in {**tensors, NULL_STATES: null.states}.items()}
+    write_stamped(file, {**tensors, NULL_STATES: null.states}, HEADER, card)
+
+
+def write_stamped(file: Path, tensors: Mapping[str, Tensor], header: str, card: Config) -> None:
+    """`file` is one whole safetensors with the card under a name in its header; it was written under another name."""
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.part")
-    temporary.write_bytes(save(whole, {HEADER: card.model_dump_json()}))
+    temporary.write_bytes(save(whole, {header: card.model_dump_json()}))
     temporary.rename(file)
 
 

@@ -1,7 +1,6 @@
 """A pipeline with an adapter: conditions, and prompts where they are wanted, to pictures in a few steps."""
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,13 +37,14 @@ class Tool:
         self.pipeline, self.file, self.card = pipeline, file, read_adapter_card(file)
         encoders = pipeline.autoencoder.identity, pipeline.text.identity
         refuse_strangers(self.card.name, (self.card.autoencoder, self.card.text), encoders)
-        if not pipeline.comes_late:
-            assert self.network
+        self._network = None if pipeline.comes_late else join_adapter(pipeline.network, file)[0]
 
-    @cached_property
+    @property
     def network(self) -> Controlled:
-        """The backbone with the branch."""
-        return join_adapter(self.pipeline.network, self.file)[0]
+        """The backbone with the branch, which are joined by now."""
+        if self._network is None:
+            self._network = join_adapter(self.pipeline.network, self.file)[0]
+        return self._network
 
     def __call__(
         self,
