@@ -4,47 +4,20 @@ from copy import deepcopy
 
 import pytest
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from pinxit.data.kind import Batch
-from pinxit.diffusion.config import FlowConfig, IDDPMConfig
+from pinxit.diffusion.config import FlowConfig
 from pinxit.diffusion.flow import Flow
 from pinxit.diffusion.iddpm import IDDPM
+from pinxit.diffusion.process import Level
 from pinxit.distill.codi import Codi
 from pinxit.distill.config import CodiConfig, as_printed, as_published
 from pinxit.models.adapter.control import Controlled
-from pinxit.models.config import ControlConfig, TransformerConfig
-from pinxit.models.null import NullCondition
-from pinxit.models.transformer import Transformer
 from pinxit.rng import Draws
+from tests.distill.double import NULL, PLACES, PROCESSES, Knowing, batch, controlled, one
 
-NULL = NullCondition("empty", torch.full((1, 6), 0.5))
-PLACES = tuple(range(16))
-PROCESSES = (Flow(FlowConfig(shift=1.5)), IDDPM(IDDPMConfig()))
 CONFIGS = {"ours": CodiConfig(), "printed": as_printed(), "published": as_published()}
-
-
-def controlled(outputs: int, seed: int = 0) -> Controlled:
-    torch.manual_seed(seed)
-    config = TransformerConfig(
-        depth=2, width=32, heads=2, channels=3, outputs=outputs, caption_width=6, position_base=4
-    )
-    network = Controlled(Transformer(config), ControlConfig(blocks=1, channels=3, maps=2))
-    for parameter in network.parameters():
-        nn.init.normal_(parameter, std=0.2)
-    return network
-
-
-def batch() -> Batch:
-    torch.manual_seed(1)
-    mean, count = torch.randn(16, 3, 8, 8), len(PLACES)
-    keep = torch.arange(5) < torch.randint(1, 6, (count, 1))
-    return Batch(
-        mean, torch.zeros_like(mean), torch.randn(count, 5, 6), keep, torch.full((count, 2), 64.0), torch.ones(count),
-        torch.full((count,), -1), PLACES, condition=torch.randn(count, 5, 8, 8),
-    )  # fmt: skip
 
 
 def objective(
@@ -68,10 +41,8 @@ def test_the_loss_is_the_papers_written_out(process: Flow | IDDPM, name: str) ->
         t, s = levels[place], levels[place + 1]
         clean = given.mean[i, None]
 
-        def ends(which: nn.Module, x: Tensor, level: object = t, i: int = i) -> tuple[Tensor, Tensor]:
-            said = which(
-                x, torch.tensor([level.time]), given.caption[i, None], given.keep[i, None], given.condition[i, None]
-            )
+        def ends(which: nn.Module, x: Tensor, level: Level = t, i: int = i) -> tuple[Tensor, Tensor]:
+            said = one(given, which, x, level, i)
             if isinstance(process, Flow):
                 found, noise = x - level.sigma * said, x + level.alpha * said
             else:
@@ -99,18 +70,6 @@ def test_the_loss_is_the_papers_written_out(process: Flow | IDDPM, name: str) ->
             wanted.append(apart + signal * (config.signal_floor + (1 - config.signal_floor) * t.alpha**2))
     made = objective(process, network, config, target, frozen).each(network, given, draws)
     assert_close(made.detach(), torch.stack(wanted), rtol=2e-3, atol=1e-5)
-
-
-class Knowing(Controlled):
-    """Knows every picture, and is wrong about the velocity by `off`."""
-
-    def __init__(self, goal: Tensor, off: float = 0.0) -> None:
-        super().__init__(controlled(1).base, ControlConfig(blocks=1, channels=3, maps=2))
-        self.goal, self.off = goal, off
-
-    def forward(self, latent: Tensor, time: Tensor, *_: object) -> Tensor:  # type: ignore[override]
-        t = rearrange(time / 1000, "b -> b 1 1 1")
-        return torch.where(t > 0, (latent - self.goal) / t.clamp_min(1e-9), 0.0) + self.off
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pinxit.cli import distill_codi, generate
 from pinxit.data.emoji import load_art
 from pinxit.distill.config import BranchConfig, as_published
-from pinxit.errors import ConfigError, DataError, Stopped
+from pinxit.errors import CheckpointError, ConfigError, DataError, Stopped
 from pinxit.generate.adapter import ADAPTER, fingerprint, join_adapter, read_adapter_card
 from pinxit.generate.card import ModelCard, read_card, read_model
 from pinxit.generate.load import load_pipeline
@@ -22,7 +22,8 @@ from pinxit.generate.opened import MODEL
 from pinxit.models.adapter.control import Controlled
 from pinxit.models.identity import hash_files
 from pinxit.recipes import course as course_module
-from pinxit.recipes.codi import codi
+from pinxit.recipes.build import begin_stage
+from pinxit.recipes.codi import codi, taught_by
 from pinxit.recipes.course import Course
 from pinxit.recipes.emoji import smallest
 from pinxit.recipes.finish import save_model
@@ -61,14 +62,7 @@ def recipe(task: str, start: Path, **branch: object) -> Recipe:
     assert stage.branch is not None
     update = {"images": 48, "batch": 16, "data": stage.data.model_copy(update={"pictures": 32})}
     changed = BranchConfig.model_validate({**stage.branch.model_dump(), **branch})
-    update["branch"] = changed
-    stage = stage.model_copy(update=update)
-    sampling = base.sampling
-    if changed.method == "finetune":
-        sampling = sampling.model_copy(update={"solver": "euler"})
-    else:
-        sampling = sampling.model_copy(update={"anchors": changed.codi.grid})
-    return Recipe.model_validate(base.model_copy(update={"stages": {"codi": stage}, "sampling": sampling}).model_dump())
+    return taught_by(base.model_copy(update={"stages": {"codi": stage.model_copy(update=update)}}), changed)
 
 
 CASES: dict[str, tuple[str, dict[str, object]]] = {
@@ -103,10 +97,47 @@ def test_a_task_is_taught_and_its_adapter_draws(name: str, start: Path, tmp_path
     assert picture.size == (32, 32)
 
 
+@pytest.fixture(scope="module")
+def tuned(start: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with an adapter for inpainting, fine-tuned."""
+    folder = tmp_path_factory.mktemp("tuned")
+    train_recipe(recipe("inpaint", start, method="finetune"), folder)
+    return folder
+
+
+@pytest.mark.parametrize("method", ["consistency", "progressive"])
+def test_a_fine_tuned_branch_is_distilled(method: str, start: Path, tuned: Path, tmp_path: Path) -> None:
+    made = recipe("inpaint", start, method=method, begins=str(tuned), progressive={"grid": 4, "final": 1})
+    train_recipe(made, tmp_path)
+    card = read_adapter_card(tmp_path / ADAPTER)
+    assert (card.sampling.solver, card.sampling.anchors) == {
+        "consistency": ("consistency", 20), "progressive": ("codi", 4),
+    }[method]  # fmt: skip
+    first = begin_stage(made, 0, factor=8, classes=0, before=None, start=read_model(start / MODEL)[0]).model
+    known = join_adapter(read_model(start / MODEL)[0], tuned / ADAPTER)[0]
+    assert all(torch.equal(tensor, known.state_dict()[name]) for name, tensor in first.state_dict().items())
+    tool = load_pipeline(start).use(tmp_path / ADAPTER)
+    record = next(held_out(made, open_material(made, made.stages["codi"], tmp_path)))
+    assert tool(record.conditions[0]).size == (32, 32)
+
+
+def test_a_branch_of_another_task_or_kind_is_refused(start: Path, tuned: Path, tmp_path: Path) -> None:
+    for task, told in (("edges", "its task is"), ("inpaint", "its whole is False, and the stage has True")):
+        trains = "all" if task == "inpaint" else "branch"
+        made = recipe(task, start, begins=str(tuned), trains=trains)
+        with pytest.raises(CheckpointError, match=told):
+            train_recipe(made, tmp_path / task)
+    with pytest.raises(ValidationError, match="method progressive distils a fine-tuned branch; name its adapter"):
+        recipe("inpaint", start, method="progressive")
+
+
+@pytest.mark.parametrize("method", ["codi", "progressive"])
 def test_a_task_stopped_and_resumed_is_one_taught_straight_through(
-    start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, start: Path, tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, follow = recipe("inpaint", start), course_module.follow_average
+    begins = str(tuned) if method == "progressive" else None
+    made = recipe("inpaint", start, method=method, begins=begins, progressive={"grid": 4, "final": 1})
+    follow = course_module.follow_average
     network = read_model(start / MODEL)[0]
     straight = Course(made, tmp_path / "straight", start=network).run()
     assert isinstance(straight.model, Controlled)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pinxit.config import Config
 from pinxit.data.config import ConditionConfig
@@ -60,12 +60,33 @@ def as_published() -> CodiConfig:
     )  # fmt: skip
 
 
+class ProgressiveConfig(Config):
+    """Progressive distillation (Salimans and Ho 2022): the steps are halved, round after round."""
+
+    grid: int = Field(16, gt=1, description="steps of the first teacher")
+    final: int = Field(4, gt=0, description="steps of the last student")
+
+    @model_validator(mode="after")
+    def _steps_are_halved(self) -> "ProgressiveConfig":
+        ratio = self.grid // self.final
+        if ratio < 2 or ratio * self.final != self.grid or ratio & (ratio - 1):
+            raise ValueError(
+                f"grid is {self.grid} and final {self.final}, which halving does not reach; say {2 * self.final}, "
+                f"{4 * self.final} or {8 * self.final} for grid"
+            )
+        return self
+
+
 class BranchConfig(Config):
     """A stage that teaches a condition: what pictures are made from, the copied blocks, and by which method."""
 
     condition: ConditionConfig
-    method: Literal["codi", "finetune"] = Field(
-        "codi", description="finetune: as the network was trained, no few steps"
+    method: Literal["codi", "finetune", "consistency", "progressive"] = Field(
+        "codi",
+        description="finetune: as the network was trained, no few steps; the last two distil such a branch, see begins",
+    )
+    begins: str | None = Field(
+        None, description="adapter file, or run folder, whose branch to begin with; none: one that adds nothing"
     )
     trains: Literal["branch", "all"] = Field(
         "branch", description="branch: the network stays as it is, shared by tasks"
@@ -73,3 +94,19 @@ class BranchConfig(Config):
     blocks: int | None = Field(None, gt=0, description="copied; none: 13 of 28, or as large a share")
     stem: int = Field(32, gt=0, description="width of the convolutions that read maps")
     codi: CodiConfig = CodiConfig()
+    consistency: ConsistencyConfig = Field(
+        ConsistencyConfig(anchors=20, guidance=1.0), description="of the method consistency, which is not guided"
+    )
+    progressive: ProgressiveConfig = Field(ProgressiveConfig(), description="of the method progressive")
+
+    @property
+    def grid(self) -> int | None:
+        """The levels among which those of sampling are found; none: sampling has levels of its own."""
+        grids = {"codi": self.codi.grid, "consistency": self.consistency.anchors, "progressive": self.progressive.grid}
+        return grids.get(self.method)
+
+    @model_validator(mode="after")
+    def _students_begin_with_a_teacher(self) -> "BranchConfig":
+        if self.method in {"consistency", "progressive"} and self.begins is None:
+            raise ValueError(f"method {self.method} distils a fine-tuned branch; name its adapter in begins")
+        return self

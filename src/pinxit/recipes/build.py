@@ -1,5 +1,7 @@
 """Recipe -> the parts of one stage: network, process, state, objective; and the way over the border between stages."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
@@ -7,9 +9,13 @@ from pinxit.data.conditioned import condition_channels
 from pinxit.data.config import Fingerprint
 from pinxit.diffusion.build import make_process
 from pinxit.diffusion.config import FlowConfig, ProcessConfig
+from pinxit.diffusion.process import Process
+from pinxit.distill.baseline import ConditionConsistency, ConditionProgressive
 from pinxit.distill.codi import Codi
+from pinxit.distill.config import BranchConfig
 from pinxit.distill.consistency import TEACHER, Consistency
-from pinxit.errors import ConfigError
+from pinxit.errors import CheckpointError, ConfigError
+from pinxit.generate.adapter import ADAPTER, join_adapter
 from pinxit.generate.card import ModelCard
 from pinxit.models.adapter.control import Controlled, proportion
 from pinxit.models.config import ControlConfig, TransformerConfig
@@ -23,6 +29,8 @@ from pinxit.train.compute import PLAIN, Compute
 from pinxit.train.diffusion import ClassToImage, ConditionToImage, DiffusionObjective, TextToImage
 from pinxit.train.optimizer import Optimizer
 from pinxit.train.state import TrainState
+
+FOLLOWERS = ("consistency", "progressive")  # methods whose student has a teacher
 
 
 def network_config(recipe: Recipe, stage: StageConfig, factor: int) -> TransformerConfig:
@@ -62,11 +70,30 @@ def with_branch(base: nn.Module, recipe: Recipe, stage: StageConfig, factor: int
     channels, maps = condition_channels(task, base.config.channels, factor)
     blocks = branch.blocks or proportion(base.config.depth)
     config = ControlConfig(blocks=blocks, channels=channels, maps=maps, stem=branch.stem)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_at(recipe.seed, "weights/branch"))
-        network = Controlled(base, config)
+    if branch.begins is not None:
+        network = _begun(base, branch, config)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_at(recipe.seed, "weights/branch"))
+            network = Controlled(base, config)
     network.base.requires_grad_(branch.trains == "all")
     return network
+
+
+def _begun(base: Transformer, branch: BranchConfig, config: ControlConfig) -> Controlled:
+    """The network with the branch of a file; CheckpointError where it was made for something else."""
+    file = Path(branch.begins or "")
+    file = file / ADAPTER if file.is_dir() else file
+    network, card = join_adapter(base, file)
+    for what, theirs, ours in (
+        ("task", card.task, branch.condition.task),
+        ("branch", card.control, config),
+        ("whole", card.whole, branch.trains == "all"),
+    ):
+        if theirs != ours:
+            problem = f"its {what} is {theirs!r}, and the stage has {ours!r}"
+            raise CheckpointError(file, problem, "begin with an adapter of the same task, size and kind")
+    return network.requires_grad_()
 
 
 def check_start(card: ModelCard, recipe: Recipe, fingerprint: Fingerprint) -> None:
@@ -123,7 +150,8 @@ def begin_stage(
             model, average, teacher = (
                 with_branch(network, recipe, stage, factor).to(compute.device) for network in (model, average, teacher)
             )
-            is_asked = stage.branch.method == "codi" and stage.branch.codi.trajectory == "frozen"
+            method = stage.branch.method
+            is_asked = method in FOLLOWERS or (method == "codi" and stage.branch.codi.trajectory == "frozen")
         if is_asked:
             target[TEACHER] = teacher.requires_grad_(False).eval()
     seen = before.seen if before else 0
@@ -137,12 +165,7 @@ def objective_for(recipe: Recipe, stage: StageConfig, state: TrainState, null: N
     """What the stage trains the state's model to do."""
     process, model = make_process(process_config(recipe, stage)), state.model
     if isinstance(model, Controlled):
-        assert stage.branch is not None
-        if stage.branch.method == "finetune":
-            return ConditionToImage(model, process, stage.dropout, null)
-        frozen = dict(state.target.named_children()).get(TEACHER)
-        target, config = state.average.model, stage.branch.codi
-        return Codi(model, process, stage.dropout, null, config, target=target, frozen=frozen)
+        return _conditional(model, process, stage, state, null)
     if isinstance(model, DiT):
         return ClassToImage(model, process, stage.dropout)
     assert isinstance(model, Transformer)
@@ -152,3 +175,25 @@ def objective_for(recipe: Recipe, stage: StageConfig, state: TrainState, null: N
         target = state.average.model
         return Consistency(model, process, null, stage.consistency, teacher=teacher, target=target)
     return TextToImage(model, process, stage.dropout, null)
+
+
+def _conditional(
+    model: Controlled, process: Process, stage: StageConfig, state: TrainState, null: NullCondition
+) -> ConditionToImage:
+    """The same of a network with a branch, by the stage's method."""
+    branch, dropout = stage.branch, stage.dropout
+    assert branch is not None
+    kept, target = dict(state.target.named_children()).get(TEACHER), state.average.model
+    match branch.method:
+        case "finetune":
+            return ConditionToImage(model, process, dropout, null)
+        case "codi":
+            return Codi(model, process, dropout, null, branch.codi, target=target, frozen=kept)
+        case "consistency":
+            assert kept is not None
+            return ConditionConsistency(model, process, dropout, null, branch.consistency, teacher=kept, target=target)
+        case "progressive":
+            assert kept is not None
+            return ConditionProgressive(
+                model, process, dropout, null, branch.progressive, teacher=kept, images=stage.images, batch=stage.batch
+            )  # fmt: skip

@@ -13,7 +13,7 @@ from pinxit.data.config import (
 )  # fmt: skip
 from pinxit.distill.config import BranchConfig, CodiConfig, as_printed, as_published
 from pinxit.generate.card import ModelCard
-from pinxit.generate.config import SamplingConfig
+from pinxit.generate.config import SamplingConfig, Solver
 from pinxit.recipes.recipe import DataConfig, EmojiDataConfig, Recipe, RecordsDataConfig, StageConfig
 from pinxit.train.config import AverageConfig, OptimizerConfig
 
@@ -27,8 +27,9 @@ TASKS: dict[str, TaskConfig] = {
 MANY = {"upscale": 4, "inpaint": 4}  # conditions a picture, where they are drawn; others follow from the picture
 PIECES = {"edit": 1}  # of a scene; edits make scenes of their own
 STEPS = 4
+MANY_STEPS = 25  # of a fine-tuned branch
 
-
+SOLVERS: dict[str, Solver] = {"codi": "codi", "consistency": "consistency", "progressive": "codi"}
 OBJECTIVES: dict[str, Callable[[], CodiConfig]] = {
     "ours": CodiConfig,
     "printed": as_printed,
@@ -71,3 +72,15 @@ def codi(task: str, card: ModelCard, start: str, folder: str | None = None, obje
         sampling=SamplingConfig(solver="codi", steps=STEPS, guidance=1.0, anchors=distilled.grid),
         probe_every=8_000,
     )
+
+
+def taught_by(recipe: Recipe, branch: BranchConfig) -> Recipe:
+    """The recipe with its branch taught by another method, and drawn as that one draws."""
+    stage = recipe.stages["codi"].model_copy(update={"branch": branch})
+    if (grid := branch.grid) is None:
+        solver: Solver = "ddim" if recipe.process.kind == "iddpm" else "euler"
+        changes: dict[str, object] = {"solver": solver, "steps": MANY_STEPS}
+    else:
+        changes = {"solver": SOLVERS[branch.method], "steps": STEPS, "anchors": grid}
+    sampling = recipe.sampling.model_copy(update=changes)
+    return Recipe.model_validate({**recipe.model_dump(), "stages": {"codi": stage}, "sampling": sampling})

@@ -159,21 +159,22 @@ class Recipe(Config):
         if branch.blocks is not None and branch.blocks > most:
             problem = f"the network has {most + 1} blocks; say at most {most}"
             raise ValueError(f"stages.{name}.branch.blocks is {branch.blocks}, and {problem}")
-        if branch.method == "finetune":
+        grid = branch.grid
+        if grid is None:
             if sampling.solver in {"codi", "consistency"}:
                 other = "euler, ddim or dpm"
                 raise ValueError(f"sampling.solver is {sampling.solver}; with stages.{name} by finetune say {other}")
             return
-        grid = branch.codi.grid
+        solver = "consistency" if branch.method == "consistency" else "codi"
         levels = self.process.steps // 2 if self.process.kind == "iddpm" else grid
         for field, found, is_right, wanted in (
-            ("sampling.solver", sampling.solver, sampling.solver == "codi", "codi"),
+            ("sampling.solver", sampling.solver, sampling.solver == solver, solver),
             ("sampling.anchors", sampling.anchors, sampling.anchors == grid, f"{grid}, the grid of the stage"),
             ("sampling.steps", sampling.steps, sampling.steps <= grid, f"at most {grid}, the levels of the grid"),
-            (f"stages.{name}.branch.codi.grid", grid, grid <= levels, f"at most {levels} with this process"),
+            (f"stages.{name}.branch: its grid", grid, grid <= levels, f"at most {levels} with this process"),
         ):
             if not is_right:
-                raise ValueError(f"{field} is {found}; with stages.{name} by codi say {wanted}")
+                raise ValueError(f"{field} is {found}; with stages.{name} by {branch.method} say {wanted}")
 
     def _check_student(self, name: str, stage: StageConfig) -> None:
         anchors, sampling = stage.consistency.anchors, self.sampling
