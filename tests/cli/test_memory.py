@@ -1,5 +1,6 @@
 """`pinxit generate --memory`: a whole small pipeline with a T5 draws nearly the same pictures from few bits."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def test_pictures_are_nearly_those_of_all_memory(pinxit: Run, model: Path) -> No
 def test_without_torchao_one_line_says_what_to_run(
     pinxit: Run, model: Path, memory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pinxit.models.bits.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "torchao", None)
     answer = pinxit("generate", "a fox", "--from", str(model), "--memory", memory)
     assert (answer.status, answer.err.count("\n")) == (1, 1)
     assert "needs torchao, which is not installed; run: " in answer.err

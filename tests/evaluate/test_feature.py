@@ -10,7 +10,8 @@ from torch.testing import assert_close
 
 from pinxit.errors import CheckpointError, MissingExtra
 from pinxit.evaluate import feature
-from pinxit.evaluate.feature import BATCH, CODE, SHA256, WEIGHTS, Lite0, find_folder, thumbnails
+from pinxit.evaluate.feature import BATCH, CODE, COMMAND, PURPOSE, SHA256, WEIGHTS, Lite0, thumbnails
+from pinxit.models.package import find_package
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -26,7 +27,7 @@ def lite0() -> Lite0:
 
 def test_features_are_those_of_the_package_before_its_norms_were_folded(lite0: Lite0) -> None:
     network = import_module(CODE).EfficientNet.from_name("efficientnet-lite0")
-    file = next(find_folder(WEIGHTS).glob("models/*.pth"))
+    file = next(find_package(WEIGHTS, PURPOSE, COMMAND).glob("models/*.pth"))
     network.load_state_dict(torch.load(file, weights_only=True))
     pictures = noise(2, 128, 128)
     with torch.no_grad():
@@ -48,16 +49,17 @@ def test_directions_have_length_one(lite0: Lite0) -> None:
     assert_close(lite0.directions(noise(3, 20, 20)).norm(dim=1), torch.ones(3))
 
 
-def test_a_missing_package_is_named_with_the_command_that_installs_it() -> None:
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feature, "CODE", "no_such_package")
     with pytest.raises(MissingExtra, match=r"no-such-package.*pip install --no-deps efficientnet-lite-pytorch"):
-        find_folder("no_such_package")
+        Lite0()
 
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "models" / "efficientnet-lite0-57934424.pth"
     file.parent.mkdir()
     file.write_bytes(b"something else")
-    monkeypatch.setattr(feature, "find_folder", lambda package: tmp_path)
+    monkeypatch.setattr(feature, "find_package", lambda *_: tmp_path)
     with pytest.raises(CheckpointError, match=f"not {SHA256}"):
         Lite0()
 

@@ -1,11 +1,11 @@
 """Intervals hold the truth as often as they say, and do not move between runs."""
 
-from math import isnan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
 
-from pinxit.evaluate.interval import Share, bootstrap, wilson
+from pinxit.evaluate.interval import Estimate, Share, bootstrap, mean_difference, middle, resample, wilson
 
 
 @pytest.mark.parametrize("truth", [0.1, 0.5, 0.95])
@@ -41,3 +41,38 @@ def test_the_bootstrap_repeats_itself_for_its_seed_alone() -> None:
     assert bootstrap([2.0], seed=5) == (2, 2)
     with pytest.raises(ValueError, match="empty sample"):
         bootstrap([], seed=5)
+
+
+def test_what_makes_a_picture_hard_for_both_falls_out_of_a_paired_difference() -> None:
+    rng = np.random.default_rng(2)
+    hardness = rng.normal(0, 10, 300)
+    first = hardness + 1 + rng.normal(0, 0.1, 300)
+    found = mean_difference(first, hardness, seed=0)
+    assert found == Estimate(float((first - hardness).mean()), bootstrap(first - hardness, seed=0))
+    low, high = found.interval
+    assert low < found.value < high
+    assert high - low < 0.05
+    assert mean_difference([3.0, 5.0], [1.0, 3.0], seed=0) == Estimate(2.0, (2.0, 2.0))
+
+
+def test_values_of_other_pictures_are_no_pairs() -> None:
+    with pytest.raises(ValueError, match="2 values and 1 are no pairs"):
+        mean_difference([1.0, 2.0], [1.0], seed=0)
+    with pytest.raises(ValueError, match="empty sample"):
+        mean_difference([], [], seed=0)
+
+
+@pytest.mark.parametrize(("first", "second"), [(inf, inf), (inf, 1.0), (nan, 1.0)])
+def test_a_difference_that_is_not_finite_is_named_by_its_picture(first: float, second: float) -> None:
+    with pytest.raises(ValueError, match=rf"picture 1: {first} - {second} is not finite; leave such pictures out"):
+        mean_difference([0.0, first], [0.0, second], seed=0)
+
+
+def test_a_sample_holds_as_many_pictures_each_as_likely() -> None:
+    places = resample(4, seed=0, draws=5000)
+    assert places.shape == (5000, 4)
+    assert np.bincount(places.ravel()) / places.size == pytest.approx([0.25] * 4, abs=0.01)
+
+
+def test_the_middle_leaves_out_one_in_forty_at_each_end() -> None:
+    assert middle(np.arange(41.0)) == (1, 39)

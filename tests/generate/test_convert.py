@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def test_only_layers_of_blocks_are_in_few_bits() -> None:
 def test_without_torchao_few_bits_are_refused_before_anything_is_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("pinxit.models.bits.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "torchao", None)
     with pytest.raises(MissingExtra, match="pip install 'torchao"):
         load_pipeline(tmp_path / "nowhere.pth", memory="8bit")
 

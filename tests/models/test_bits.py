@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from pinxit.errors import MissingExtra
-from pinxit.models import bits
 from pinxit.models.bits import Bits, shrink, size_of
 
 pytest.importorskip("torchao")
@@ -67,7 +66,7 @@ def test_a_layer_of_zeros_says_its_bias() -> None:
 
 
 def test_without_torchao_the_command_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bits, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "torchao", None)
     with pytest.raises(MissingExtra, match=r"8 or 4 bits needs torchao.*run: .*-m pip install 'torchao>=0\.18,<0\.19'"):
         shrink(layer(8, 8), 8)
 

