@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
         "distill_codi",
         "an adapter that draws from another picture in a few steps: upscale, inpaint, edit",
     ),
+    "reproduce codi": ("reproduce_codi", "the study of few-step tools: fill what is missing, redraw its tables"),
     "generate": ("generate", "words, or with an adapter a picture, to pictures"),
     "plan generate": ("plan_generate", "the memory that drawing will need, before anything is loaded"),
     "convert": ("convert", "PixArt weights between pinxit, diffusers and the original layout"),
@@ -29,6 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
 GROUPS = {
     "data": "pictures and captions, from files to what training reads",
     "distill": "finished weights learn to draw in few steps",
+    "reproduce": "the claims that pinxit measures itself by",
     "plan": "what a command will need, before it runs",
 }
 HELP = {"-h", "--help", "help"}

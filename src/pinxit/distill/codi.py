@@ -107,7 +107,8 @@ class Codi(ConditionToImage):
 
     def consistency_weight(self, at: Moment) -> Float[Tensor, "b"]:
         """a(t); at pure noise, where alpha is zero, half of the next level's stands for it."""
+        weight = self.config.consistency_weight
         if self.config.consistency_unit == "own":
-            return torch.ones_like(at.time)
+            return torch.full_like(at.time, weight)
         unit = at.alpha.clamp_min(self.moments.least_alpha) if self.config.consistency == "noise" else at.sigma
-        return rearrange(unit.square().reciprocal(), "b 1 1 1 -> b")
+        return rearrange(weight / unit.square(), "b 1 1 1 -> b")

@@ -26,6 +26,7 @@ class CodiConfig(Config):
 
     consistency: Literal["noise", "clean", "none"] = Field("noise", description="what must agree between two levels")
     consistency_unit: Literal["own", "velocity"] = Field("velocity", description="in which that error is measured")
+    consistency_weight: float = Field(1.0, gt=0, description="of that error, beside the true picture's")
     signal_unit: Literal["own", "velocity"] = Field("velocity", description="own: of the clean latent")
     signal_floor: float = Field(
         0.1, ge=0, le=1, description="the true picture's weight is this + (1 - this) alpha²; 1: the same everywhere"

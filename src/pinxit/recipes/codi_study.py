@@ -1,0 +1,160 @@
+"""`pinxit reproduce codi`: which trials there are, and the tables that their rows make."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+
+from pinxit.config import Config
+from pinxit.errors import DataError
+from pinxit.log import read_lines
+from pinxit.recipes.study import FEW, MANY, WHOLE, Study
+from pinxit.recipes.trial import TASKS, Trial
+
+Row = Mapping[str, object]
+
+STUDY = "codi"
+BACKBONES = ("flow", "iddpm")
+BEGIN, END = "<!-- codi -->", "<!-- end of codi -->"
+MAIN = "inpaint"
+RATES = (1.0, 0.5, 2.0)
+SPLITS = (0.5, 0.75, 0.25)
+SEEDS = (0, 1, 2)
+JUDGED = 4  # steps, by which the best rate and split are told
+CURVE = (96, 384)  # thousands of evaluations, beside the whole
+METHODS: Sequence[Mapping[str, object]] = (
+    {"method": "fine-tune"},
+    {"method": "CoDi"},
+    {"method": "CM-II"},
+    {"method": "GD-II", "final": 4},
+    {"method": "GD-II", "final": 2},
+)
+ABLATION = ("no consistency", "another path", "as printed", "as published")
+
+
+def reproduce(evidence: Path, page: Path, work: Path, only: str, fill: bool) -> tuple[int, int]:
+    """Trials that have all of their rows, and trials; those whose name holds `only` were filled first, if asked, and
+    the page's tables are those of the rows that there are.
+
+    Raises DataError where the weights are not there that the trials begin with.
+    """
+    backbones = {name: evidence / STUDY / f"{name}.safetensors" for name in BACKBONES}
+    study = Study(work, evidence / f"{STUDY}.jsonl", {name: file for name, file in backbones.items() if file.is_file()})
+    if not study.backbones:
+        problem = f"holds none of the weights {', '.join(BACKBONES)} that the trials begin with"
+        raise DataError(evidence / STUDY, problem, "run it in a clone of pinxit, or name its docs/evidence")
+    trials = [trial for name in study.backbones for trial in plan(name)]
+    if fill:
+        study.fill([trial for trial in trials if only in trial.name])
+    redraw(page, tables(read_lines(study.evidence)))
+    return sum(not study.missing(trial) for trial in trials), len(trials)
+
+
+def redraw(page: Path, text: str) -> None:
+    """What stands between the marks of the page is `text`; DataError for a page without them."""
+    old = page.read_text(encoding="utf-8") if page.is_file() else ""
+    before, first, rest = old.partition(BEGIN)
+    _, last, after = rest.partition(END)
+    if not first or not last:
+        raise DataError(page, f"has not the lines {BEGIN} and {END}", "name docs/evidence.md of a clone")
+    page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def plan(backbone: str) -> list[Trial]:
+    """Every trial on a backbone, those first that tell most; none twice."""
+    asked = (
+        *METHODS,
+        *each([{"method": "CoDi"}], {"objective": ABLATION}),
+        *each(METHODS, {"task": list(TASKS)}),
+        *each(METHODS, {"rate": RATES}),
+        *each(METHODS, {"compute": CURVE}),
+        *each(METHODS, {"seed": SEEDS}),
+        *each(METHODS[2:], {"split": SPLITS}),
+        *each(METHODS, {"task": [MAIN, "upscale x4"], "trains": ["all"]}),
+        *each(METHODS, {"task": list(TASKS), "rate": RATES}),
+    )
+    same = {"backbone": backbone, "compute": WHOLE}
+    trials = [Trial.model_validate({**same, **changes}) for changes in asked]
+    return list({trial.name: trial for trial in trials}.values())
+
+
+def each(
+    methods: Sequence[Mapping[str, object]], choices: Mapping[str, Sequence[object]]
+) -> list[Mapping[str, object]]:
+    """Every choice of all settings with every method."""
+    settings = [dict(zip(choices, values, strict=True)) for values in product(*choices.values())]
+    return [{**method, **chosen} for chosen in settings for method in methods]
+
+
+def tables(rows: Iterable[Row]) -> str:
+    """Markdown: a table for each backbone and task, of the rows that there are."""
+    parts, known = [], [Finished.model_validate(row) for row in rows]
+    for backbone, task in sorted({(row.trial.backbone, row.trial.task) for row in known}):
+        group = [row for row in known if (row.trial.backbone, row.trial.task) == (backbone, task)]
+        parts.append(f"### {task}, {backbone}\n\n{_table(group)}\n")
+    return "\n".join(parts)
+
+
+class Finished(Config):
+    """A finished row, as it stands in the file; the kernel distance with its 95 % interval."""
+
+    name: str
+    trial: Trial
+    solver: str
+    steps: int
+    kernel: float
+    interval: tuple[float, float]
+    frechet: float
+    hed: float
+    psnr: float
+    ssim: float
+    edges: float | None = None
+    n: int
+    images: int
+    seconds: float
+
+    @property
+    def method(self) -> str:
+        """The method in the paper's words."""
+        trial = self.trial
+        name = {"fine-tune": "ControlNet", "CoDi": "CoDi", "CM-II": "CM-II", "GD-II": "GD-II"}[trial.method]
+        if trial.method == "fine-tune" and self.solver == "dpm":
+            name += ", DPM-Solver++"
+        if trial.method == "CoDi" and trial.objective != "ours":
+            name += f", {trial.objective}"
+        return f"{name}, all weights" if trial.trains == "all" else name
+
+
+def _table(rows: Sequence[Finished]) -> str:
+    """A line a method: of its rates and splits the one whose distance at four steps, or where it has none at the steps
+    it has, is the least; all of the same seed and the whole computing.
+    """
+    whole = [row for row in rows if row.trial.compute == WHOLE and row.trial.seed == 0]
+    lines = [
+        f"| method | rate | pictures | {' | '.join(map(str, (*FEW, MANY)))} | Fréchet | HED | PSNR | SSIM |",
+        f"|---|---|---|{'---|' * (len(FEW) + 1)}---|---|---|---|",
+    ]
+    for method in dict.fromkeys(row.method for row in whole):
+        of_method = [row for row in whole if row.method == method]
+        judged = [row for row in of_method if row.steps == JUDGED] or of_method
+        best = min(judged, key=lambda row: row.kernel)
+        chosen = {row.steps: row for row in of_method if _same_run(row.trial, best.trial)}
+        cells = [_distance(chosen.get(steps)) for steps in (*FEW, MANY)]
+        rate = f"{best.trial.rate:g}" + (f", split {best.trial.split:g}" if best.trial.before else "")
+        lines.append(
+            f"| {method} | {rate} | {best.images:,} | {' | '.join(cells)} | {best.frechet:.1f} | {best.hed:.3f} | "
+            f"{best.psnr:.1f} | {best.ssim:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _same_run(one: Trial, other: Trial) -> bool:
+    """Whether two trials differ at most in the steps that progressive distillation was made for."""
+    return one.model_copy(update={"final": 0}) == other.model_copy(update={"final": 0})
+
+
+def _distance(row: Finished | None) -> str:
+    """A kernel distance in thousandths, with half of its interval."""
+    if row is None:
+        return ""
+    low, high = row.interval
+    return f"{1000 * row.kernel:.1f} ± {500 * (high - low):.1f}"
