@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
@@ -27,16 +27,23 @@ def append_line(file: Path, row: Mapping[str, object]) -> None:
         opened.write(("\n" * torn + json.dumps(row, ensure_ascii=False) + "\n").encode())
 
 
+def stream_lines(file: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    """Every complete line of a file of JSON lines with the byte where it starts; torn lines are passed over."""
+    place = 0
+    with file.open("rb") as opened:
+        for line in opened:
+            try:
+                row = json.loads(line)
+            except ValueError:  # torn, within a letter even
+                row = None
+            if isinstance(row, dict):
+                yield place, row
+            place += len(line)
+
+
 def read_lines(file: Path) -> list[dict[str, object]]:
     """Every complete line of a file of JSON lines; none if there is no such file, torn lines are passed over."""
-    rows: list[dict[str, object]] = []
-    if file.is_file():
-        for line in file.read_text(encoding="utf-8").split("\n"):
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-    return rows
+    return [row for _, row in stream_lines(file)] if file.is_file() else []
 
 
 def drop_lines_after(file: Path, seen: int) -> None:

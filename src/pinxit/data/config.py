@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 from pinxit.config import Config
 from pinxit.models.identity import AutoencoderIdentity, TextIdentity
 
+CaptionerMemory = Literal["full", "8bit", "4bit"]  # how much of it a local captioner's weights may take
+
 
 class UpscaleConfig(Config):
     """A small picture becomes a large one."""

@@ -54,6 +54,7 @@ class SourceRules(PictureRules):
     class_from_folder: bool = Field(
         False, description="a picture's folder is its class, and its caption where it has none"
     )
+    without_caption: bool = Field(False, description="a picture needs no caption: `pinxit data caption` will write one")
 
 
 def admit_captions(original: Original, rules: SourceRules) -> tuple[Caption, ...] | Refusal:
@@ -62,7 +63,7 @@ def admit_captions(original: Original, rules: SourceRules) -> tuple[Caption, ...
     if rules.caption_from_name and not any(texts):
         texts = [in_words(original.name)]
     texts = [text for text in dict.fromkeys(texts) if text]
-    if not texts:
+    if not texts and not rules.without_caption:
         return Refusal(Reason.NO_CAPTION, f"neither a .txt nor any of {', '.join(CAPTION_COLUMNS)} has a text")
     for text in texts:
         if printable(text) != text:
