@@ -58,7 +58,7 @@ class Bar:
 
     def __init__(self, title: str, total: int | None, done: int = 0, unit: str = "pictures") -> None:
         self.title, self.total, self.done, self.unit = title, total, done, unit
-        self._start, self._first, self._last_plain = time.monotonic(), done, 0.0
+        self._start, self._first, self._said, self._last_plain = time.monotonic(), done, done, 0.0
         self._rich: Progress | None = None
         if console.is_terminal:
             self._rich = Progress(
@@ -79,7 +79,7 @@ class Bar:
     ) -> None:
         if self._rich:
             self._rich.stop()
-        elif self.done > self._first and kind is None:
+        elif self.done > self._said and kind is None:
             self._plain("")
 
     @property
@@ -96,7 +96,7 @@ class Bar:
             self._plain(note)
 
     def _plain(self, note: str) -> None:
-        self._last_plain = time.monotonic()
+        self._last_plain, self._said = time.monotonic(), self.done
         whole, left = "", ""
         if self.total is not None:
             whole, left = f"/{self.total}", f", {(self.total - self.done) / max(1e-9, self.speed):.0f} s left"

@@ -280,3 +280,10 @@ def test_a_picture_that_is_still_to_be_captioned_needs_no_caption() -> None:
     assert admit_captions(Original("k", PNG, ("", " ")), rules) == ()
     assert admit_captions(Original("k", PNG, ("a fox",)), rules) == (Caption("a fox"),)
     assert isinstance(admit_captions(Original("k", PNG, ("\udcff",)), rules), Refusal)
+
+
+def test_a_rows_licence_goes_with_its_picture(tmp_path: Path) -> None:
+    table = '{"file_name": "a.png", "text": "a", "license": " CC BY\\n4.0 "}\n{"file_name": "b.png", "text": "b"}\n'
+    write(tmp_path, {"a.png": PNG, "b.png": PNG, "metadata.jsonl": table})
+    found = [item for item in read(tmp_path) if isinstance(item, Original)]
+    assert {item.key: item.licence for item in found} == {"a.png": "CC BY 4.0", "b.png": None}

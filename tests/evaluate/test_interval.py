@@ -1,11 +1,11 @@
 """Intervals hold the truth as often as they say, and do not move between runs."""
 
-from math import isnan
+from math import inf, isnan
 
 import numpy as np
 import pytest
 
-from pinxit.evaluate.interval import Share, bootstrap, wilson
+from pinxit.evaluate.interval import Share, bootstrap, drawn_mean, wilson
 
 
 @pytest.mark.parametrize("truth", [0.1, 0.5, 0.95])
@@ -41,3 +41,22 @@ def test_the_bootstrap_repeats_itself_for_its_seed_alone() -> None:
     assert bootstrap([2.0], seed=5) == (2, 2)
     with pytest.raises(ValueError, match="empty sample"):
         bootstrap([], seed=5)
+
+
+def test_the_mean_of_a_part_holds_that_of_the_whole_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    whole = rng.poisson(12, 400).astype(float)
+    inside = 0
+    for _ in range(1000):
+        low, high = drawn_mean(rng.choice(whole, 200, replace=False), len(whole))
+        inside += low <= whole.mean() <= high
+    assert 930 <= inside <= 970
+
+
+def test_the_mean_of_all_is_known_and_that_of_one_is_not() -> None:
+    assert drawn_mean([1.0, 3.0], 2) == (2, 2)
+    assert drawn_mean([7.0], 1) == (7, 7)
+    assert drawn_mean([7.0], 2) == (-inf, inf)
+    for values, population in (([], 3), ([1.0, 2.0], 1)):
+        with pytest.raises(ValueError, match="are no sample"):
+            drawn_mean(values, population)

@@ -42,6 +42,7 @@ class Row:
     captions: tuple[Caption, ...]
     label: int | None = None
     facts: Facts | None = None
+    licence: str | None = None
 
 
 class Records(Sequence[Record]):
@@ -100,6 +101,15 @@ class Records(Sequence[Record]):
         """The picture of one record as its owner has it."""
         data: bytes = self._rows.data.column("picture")[place].as_py()
         return data
+
+    def licences(self) -> dict[str, int] | None:
+        """How many pictures each licence has, the most frequent first; none where no picture says what it has."""
+        if "licence" not in self._rows.column_names:  # an import of before
+            return None
+        column = self._rows.data.column("licence")
+        counts = {str(one["values"] or "not said"): int(one["counts"]) for one in column.value_counts().to_pylist()}
+        said = dict(sorted(counts.items(), key=lambda one: -one[1]))
+        return None if column.null_count == len(column) else said
 
     @property
     def marks(self) -> UInt64[np.ndarray, "n"]:
@@ -161,7 +171,9 @@ class RecordWriter:
             "captions": [asdict(caption) for caption in row.captions], "label": row.label,
             "facts": None if row.facts is None else _FACTS.dump_json(row.facts).decode(),
         }  # fmt: skip
-        self._arrow.write({"picture": row.picture, **stored})
+        if row.licence is not None:  # without one, an import is called what it was before there were any
+            stored["licence"] = row.licence
+        self._arrow.write({"licence": None, "picture": row.picture, **stored})
         self._account.use(row.picture, row.captions, row.label, json.dumps(stored).encode())
 
     def reject(self, rejected: Rejected) -> None:
@@ -234,7 +246,7 @@ def admit(original: Original, rules: SourceRules) -> Row | Rejected:
         return Rejected(original.key, captions.reason, captions.detail)
     height, width, _ = picture.shape
     label = original.label if original.label != NO_CLASS else None
-    return Row(original.key, original.data, (height, width), captions, label)
+    return Row(original.key, original.data, (height, width), captions, label, licence=original.licence)
 
 
 def write_records(records: Iterable[Record], folder: Path, source: str, *, force: bool = False) -> ImportReport:
@@ -298,4 +310,5 @@ def _features() -> object:
     return Features({
         "key": Value("string"), "picture": Value("large_binary"), "height": Value("int32"), "width": Value("int32"),
         **caption_column(), "label": Value("int64"), "facts": Value("string"),
+        "licence": Value("string"),
     })  # fmt: skip
