@@ -1,14 +1,19 @@
 """`pinxit data caption`: by a folder or a server, its account, its next command, one line for what is wrong."""
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pinxit.data.cache import Cache
 from pinxit.data.caption import REQUEST, REQUEST_WITH_CAPTION
 from pinxit.data.records import read_records
 from tests.cli.conftest import Answer
+from tests.data.double import Codec, Words
 from tests.data.server import Reply, serve
 from tests.data.vision import make_model, write
 
@@ -104,3 +109,43 @@ def test_the_folder_tells_who_wrote(pinxit: Run, records: Path) -> None:
     assert (told["share"], told["pictures"], told["written"], told["bare"]) == (0.6, 3, 3, 0)
     ((_, how),) = told["captioners"].items()
     assert (how["model"], how["source"], how["request"]) == ("tiny", chat.url, REQUEST)
+
+
+def test_a_process_that_is_killed_loses_no_caption_and_asks_for_none_twice(pinxit: Run, tmp_path: Path) -> None:
+    many = write(tmp_path / "many", [[f"number {n}"] for n in range(12)])
+    journal = many.with_name("many.captions") / "journal.jsonl"
+    code = "from pinxit.cli.main import main; main()"
+    with serve(lambda *_: Reply(seconds=0.2)) as chat:
+        words = ["data", "caption", str(many), "--endpoint", chat.url, "--model", "tiny", "--at-once", "2"]
+        with subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.DEVNULL) as first:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and (not journal.is_file() or journal.read_text().count("\n") < 4):
+                time.sleep(0.02)
+            first.kill()
+        before = [json.loads(line)["key"] for line in journal.read_text().splitlines()[1:]]
+        asked = len(chat.asked)
+        assert 3 <= len(before) < 12
+        assert not (many / "captions.json").exists()
+        done = pinxit(*words)
+    assert f"captioned before {len(before)}" in " ".join(done.out.split())
+    keys = [json.loads(line).get("key") for line in journal.read_text().splitlines()]
+    assert sorted(keys[1:]) == sorted(read_records(many).keys)
+    assert len(chat.asked) - asked == 12 - len(before)
+    assert all(len(captions) == 2 for captions in read_records(many).wordings())
+
+
+def test_training_draws_new_captions_by_their_share_and_keeps_what_is_encoded(
+    pinxit: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinxit.models.autoencoder.load_autoencoder", lambda config, device: Codec())
+    monkeypatch.setattr("pinxit.models.text.load_text", lambda config, device: Words())
+    own = write(tmp_path / "own", [["a fox"], ["an owl"]])
+    assert pinxit("data", "encode", str(own), "--resolution", "32").status == 0
+    (first,) = tmp_path.joinpath("own.cache").iterdir()
+    with serve(lambda *_: Reply("a red fox on a hill")) as chat:
+        assert pinxit("data", "caption", str(own), "--endpoint", chat.url, "--share", "0.6").status == 0
+    assert pinxit("data", "encode", str(own), "--resolution", "32", "--captions-only").status == 0
+    (second,) = set(tmp_path.joinpath("own.cache").iterdir()) - {first}
+    assert (second / "latent-00000.arrow").samefile(first / "latent-00000.arrow")
+    assert [Cache(second)[place].weights for place in range(2)] == [pytest.approx((0.4, 0.6))] * 2
+    assert [Cache(first)[place].weights for place in range(2)] == [(1.0,)] * 2
