@@ -14,7 +14,7 @@ from pinxit.data.captioner import LocalCaptioner, identify_model
 from pinxit.data.config import CaptionerMemory
 from pinxit.data.journal import CaptionerIdentity
 from pinxit.data.record import Pixels
-from pinxit.errors import CheckpointError, DataError
+from pinxit.errors import CheckpointError, DataError, MissingExtra
 from tests.data.vision import IDENTITY, drawn, make_model
 
 CPU = torch.device("cpu")
@@ -143,3 +143,25 @@ def test_a_folder_that_cannot_be_opened_is_one_line(folder: Path, tmp_path: Path
     (strange / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(CheckpointError, match="as an image-text-to-text model"):
         LocalCaptioner(strange, IDENTITY, CPU, 1, "full")
+
+
+def test_a_model_without_all_its_weights_is_refused(folder: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    other = shutil.copytree(folder, tmp_path / "other")
+    weights = load_file(other / "model.safetensors")
+    name = next(name for name in weights if "mlp" in name)
+    save_file(
+        {key: value for key, value in weights.items() if key != name}, other / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(CheckpointError, match=r"its weights lack .*mlp"):
+        LocalCaptioner(other, IDENTITY, CPU, 1, "full")
+
+
+def test_a_package_that_the_processor_needs_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ImportError("\nSomeVideoProcessor requires the Torchvision library but it was not found")
+
+    monkeypatch.setattr("transformers.AutoProcessor.from_pretrained", refuse)
+    with pytest.raises(MissingExtra, match="-m pip install torchvision"):
+        LocalCaptioner(folder, IDENTITY, CPU, 1, "full")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pinxit.data.bucket import buckets, nearest
+from pinxit.data.config import AuditConfig
 from pinxit.data.original import SourceRules
 from pinxit.data.phrasing import Reader
 from pinxit.data.picture import encode_png
@@ -16,7 +17,7 @@ from pinxit.data.records import Records, import_records, read_records
 from pinxit.data.source import read_source
 from pinxit.data.wording import write_wording
 from pinxit.errors import DataError
-from pinxit.recipes.audit import Audit, AuditConfig, Findings, audit
+from pinxit.recipes.audit import Audit, Findings, audit
 from pinxit.recipes.audit_page import write_audit
 from tests.data.test_source import write
 from tests.data.test_twin import painting

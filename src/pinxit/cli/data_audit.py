@@ -12,10 +12,10 @@ from tyro.conf import Positional
 
 from pinxit.cli.parse import parse
 from pinxit.cli.say import say
+from pinxit.data.config import AuditConfig
 from pinxit.errors import MissingExtra
 from pinxit.log import console
 from pinxit.models.config import MiniLMConfig, TextConfig
-from pinxit.recipes.audit import AuditConfig
 
 if TYPE_CHECKING:
     from pinxit.data.phrasing import Reader

@@ -1,5 +1,7 @@
 """A captioner on this machine: any image-text-to-text model that transformers opens from a folder."""
 
+import re
+import sys
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +18,7 @@ from pinxit.data.caption import Answer, Question, tidy
 from pinxit.data.config import CaptionerMemory
 from pinxit.data.journal import CaptionerIdentity
 from pinxit.data.record import Pixels
-from pinxit.errors import CheckpointError, DataError
+from pinxit.errors import CheckpointError, DataError, MissingExtra
 from pinxit.models.bits import require_torchao, shrink
 from pinxit.models.device import choose_precision
 from pinxit.models.identity import hash_files
@@ -127,6 +129,8 @@ def _open_processor(folder: Path) -> Any:
 
     try:
         processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
+    except ImportError as error:
+        raise _missing(folder, error) from error
     except (OSError, ValueError, KeyError) as error:
         remedy = "copy the processor's and the tokenizer's files of the same model there"
         raise CheckpointError(folder, f"its processor cannot be opened ({_first_line(error)})", remedy) from error
@@ -147,18 +151,31 @@ def _open_model(folder: Path, device: torch.device, memory: CaptionerMemory) -> 
 
     dtype = choose_precision("auto", device)
     try:
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=dtype
+        model, report = AutoModelForImageTextToText.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=dtype, output_loading_info=True
         )
+    except ImportError as error:
+        raise _missing(folder, error) from error
     except (OSError, ValueError, KeyError) as error:
         problem = f"it cannot be opened as an image-text-to-text model ({_first_line(error)})"
         raise CheckpointError(folder, problem, "name the folder of one that transformers knows") from error
+    if missing := sorted(report["missing_keys"]):
+        raise CheckpointError(folder, f"its weights lack {missing}", "name a folder with a whole model")
     if memory != "full":
         last = model.get_output_embeddings()
         for layer in model.modules():
             if isinstance(layer, nn.Linear) and layer is not last:
                 shrink(layer.to(device), 8 if memory == "8bit" else 4)
     return model.to(device).eval().requires_grad_(False)
+
+
+def _missing(folder: Path, error: ImportError) -> MissingExtra:
+    """What transformers says of a package that it looked for in vain, such as torchvision."""
+    named = re.search(r"requires the (\S+) library", str(error))
+    package = named[1].lower() if named else error.name or "a package"
+    return MissingExtra(
+        f"opening {folder} ({_first_line(error)})", package, f"{sys.executable} -m pip install {package}"
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Int64
-from pydantic import Field, model_validator
 
 from pinxit.config import Config
 from pinxit.data.bucket import buckets
+from pinxit.data.config import AuditConfig
 from pinxit.data.density import Density, count_nouns, load_tagger
 from pinxit.data.fitting import DROPPED, BucketUse, Fitting, fit_all
 from pinxit.data.phrasing import Phrasing, Reader, phrase
@@ -23,29 +23,6 @@ from pinxit.recipes.material import draw_held_out
 from pinxit.rng import numpy_at
 
 IMPORTED, WRITTEN = "as imported", "as written by the captioner"
-
-
-class AuditConfig(Config):
-    """How pictures will be used, which is what they are judged by."""
-
-    resolution: int = Field(64, gt=0, description="side of the nominal square in pixels")
-    buckets: bool = Field(False, description="keep aspect ratios, in buckets of the same area")
-    multiple: int = Field(16, gt=0, description="of a bucket's sides: the autoencoder's factor times the patch")
-    batch: int = Field(32, gt=0, description="pictures a step")
-    held_out: float = Field(0.1, ge=0, lt=1, description="share that `pinxit train own` keeps for its probe loss")
-    seed: int = Field(0, description="of the recipe, which draws the held-out pictures")
-    nouns: bool = Field(True, description="tag the captions and count their nouns")
-    sample: int | None = Field(
-        None, gt=0, description="tag the captions of so many pictures, and say how exact that is"
-    )
-
-    @model_validator(mode="after")
-    def _the_square_is_a_multiple(self) -> "AuditConfig":
-        if self.resolution % self.multiple:
-            raise ValueError(
-                f"resolution {self.resolution} is no multiple of {self.multiple}; change it, or `multiple`"
-            )
-        return self
 
 
 class Nouns(Config):
