@@ -162,7 +162,7 @@ def test_one_picture_without_a_caption_has_its_page_too(tmp_path: Path) -> None:
     write(tmp_path / "in", {"a.png": encode_png(np.asarray(painting(1)))})
     records = bring(tmp_path / "in", tmp_path / "own", SourceRules(without_caption=True))
     found = look(records)
-    assert found.audit.captions[0].phrasing.bare == 1
+    assert found.audit.bare == found.audit.captions[0].phrasing.bare == 1
     assert "without any caption" in write_audit(found, tmp_path / "page").read_text()
 
 

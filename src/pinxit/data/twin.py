@@ -1,4 +1,4 @@
-"""Pictures that are nearly the same: re-encoded, resized, slightly retouched; within one import or across two.
+"""Pictures that are nearly the same: re-encoded, resized, hardly retouched; within one import or across two.
 
 A picture's signature is 64 bits of its coarse structure (the lowest cosine frequencies of its grey, each above or below
 their median) and its colours at 4 x 4 pixels; both must be near. Of each picture 56 bytes are in memory, whatever its

@@ -54,7 +54,9 @@ class Pair(Config):
 
 
 class Audit(Config):
-    """All figures of the page: `found` = `used` + `rejected`; of the used some are `dropped` when they are encoded."""
+    """All figures of the page: `found` = `used` + `rejected`; of the used, encoding refuses the `dropped`, which are
+    too long, and the `bare`, which have no caption.
+    """
 
     source: str
     how: AuditConfig
@@ -66,6 +68,7 @@ class Audit(Config):
     same_bytes: int
     buckets: tuple[BucketUse, ...]
     dropped: tuple[str, ...]
+    bare: int
     captions: tuple[CaptionSet, ...]
     repeated: tuple[Pair, ...]
     held_out_leaks: tuple[Pair, ...]
@@ -117,6 +120,7 @@ def audit(folder: Path, how: AuditConfig, reader: Reader | None, test: Path | No
         same_bytes=report.duplicates,
         buckets=uses,
         dropped=tuple(keys[place] for place in np.flatnonzero(fitting.bucket == DROPPED)),
+        bare=sets[0].phrasing.bare if records.wording is None else records.wording.bare,
         captions=sets,
         repeated=tuple(Pair(key=keys[i], like=keys[j]) for i, j in pairs["repeated"]),
         held_out_leaks=tuple(Pair(key=keys[i], like=keys[j]) for i, j in pairs["held out"]),

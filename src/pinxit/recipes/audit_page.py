@@ -89,7 +89,7 @@ def _pictures(said: Audit) -> str:
 def _of_the_used(said: Audit) -> Iterable[tuple[str, int]]:
     yield "the very bytes of an earlier one", said.same_bytes
     yield "nearly the same as an earlier one", len(said.repeated)
-    yield "without any caption", min(one.phrasing.bare for one in said.captions)
+    yield "without any caption, which encoding will refuse", said.bare
 
 
 def _sizes(found: Findings) -> str:
@@ -165,7 +165,7 @@ def _alike(found: Findings) -> str:
         parts.append(_shown_pairs(found.test, records, found.pairs["test"], said.test_leaks))
     remark = (
         "By 64 bits of coarse structure, of which 6 may differ, and by colours at 4 x 4 pixels: this finds what was "
-        "re-encoded, resized or slightly retouched, not what was mirrored or cropped by much. What is held out follows "
+        "re-encoded, resized or hardly retouched, not what was mirrored, cropped or lit anew. What is held out follows "
         f"from the seed {said.how.seed} and the share {said.how.held_out:g}, as `pinxit train own` draws it."
     )
     return section("Repeated, and given away", *parts, note(remark))
@@ -184,7 +184,7 @@ def _shown_pairs(records: Records, others: Records, places: Sequence[tuple[int, 
 
 def _worst(found: Findings) -> str:
     """The pictures that fare worst by each measure, the worst first."""
-    fitting, kept = found.fitting, found.fitting.bucket != DROPPED
+    fitting, kept, keys = found.fitting, found.fitting.bucket != DROPPED, found.records.keys
     height, width = np.array(found.records.sizes, float).reshape(-1, 2).T
     length = np.maximum(height / width, width / height)
     words = np.array([sum(len(one.text.split()) for one in captions) for captions in found.records.wordings()])
@@ -201,9 +201,7 @@ def _worst(found: Findings) -> str:
     parts = []
     for title, badness, say in kinds:
         worst = [place for place in np.argsort(-badness, kind="stable")[:SHOWN].tolist() if badness[place] > 0]
-        figures = [
-            figure(_thumbnail(found.records, place), say(badness[place]), found.records.keys[place]) for place in worst
-        ]
+        figures = [figure(_thumbnail(found.records, place), say(badness[place]), keys[place]) for place in worst]
         if figures:
             parts.append(f'<h3>{escape(title)}</h3><div class="pictures">{"".join(figures)}</div>')
     return section("The worst", *parts) if parts else ""
@@ -219,8 +217,9 @@ def _licences(said: Audit) -> str:
 def _thumbnail(records: Records, place: int) -> str:
     """A picture small; what cannot be decoded any more is a grey field."""
     try:
-        small = Image.fromarray(records[place].picture)
+        record = records[place]
     except DataError:
-        small = Image.new("RGB", (SIDE, SIDE), "#888888")
+        return picture(Image.new("RGB", (SIDE, SIDE), "#888888"), "damaged")
+    small = Image.fromarray(record.picture)
     small.thumbnail((SIDE, SIDE))
-    return picture(small, records.keys[place])
+    return picture(small, record.key)
