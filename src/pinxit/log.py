@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
@@ -27,16 +27,23 @@ def append_line(file: Path, row: Mapping[str, object]) -> None:
         opened.write(("\n" * torn + json.dumps(row, ensure_ascii=False) + "\n").encode())
 
 
+def stream_lines(file: Path) -> Iterator[tuple[int, dict[str, object]]]:
+    """Every complete line of a file of JSON lines with the byte where it starts; torn lines are passed over."""
+    place = 0
+    with file.open("rb") as opened:
+        for line in opened:
+            try:
+                row = json.loads(line)
+            except ValueError:  # torn, within a letter even
+                row = None
+            if isinstance(row, dict):
+                yield place, row
+            place += len(line)
+
+
 def read_lines(file: Path) -> list[dict[str, object]]:
     """Every complete line of a file of JSON lines; none if there is no such file, torn lines are passed over."""
-    rows: list[dict[str, object]] = []
-    if file.is_file():
-        for line in file.read_text(encoding="utf-8").split("\n"):
-            try:
-                rows.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-    return rows
+    return [row for _, row in stream_lines(file)] if file.is_file() else []
 
 
 def drop_lines_after(file: Path, seen: int) -> None:
@@ -51,7 +58,7 @@ class Bar:
 
     def __init__(self, title: str, total: int | None, done: int = 0, unit: str = "pictures") -> None:
         self.title, self.total, self.done, self.unit = title, total, done, unit
-        self._start, self._first, self._last_plain = time.monotonic(), done, 0.0
+        self._start, self._first, self._said, self._last_plain = time.monotonic(), done, done, 0.0
         self._rich: Progress | None = None
         if console.is_terminal:
             self._rich = Progress(
@@ -72,7 +79,7 @@ class Bar:
     ) -> None:
         if self._rich:
             self._rich.stop()
-        elif self.done > self._first and kind is None:
+        elif self.done > self._said and kind is None:
             self._plain("")
 
     @property
@@ -89,7 +96,7 @@ class Bar:
             self._plain(note)
 
     def _plain(self, note: str) -> None:
-        self._last_plain = time.monotonic()
+        self._last_plain, self._said = time.monotonic(), self.done
         whole, left = "", ""
         if self.total is not None:
             whole, left = f"/{self.total}", f", {(self.total - self.done) / max(1e-9, self.speed):.0f} s left"

@@ -1,5 +1,6 @@
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,15 @@ def test_a_wording_shared_by_pictures_is_encoded_once(tmp_path: Path) -> None:
     assert sorted(words.texts) == ["", "a fox", "a red fox"]
 
 
+def test_a_caption_that_is_never_drawn_is_not_encoded(tmp_path: Path) -> None:
+    captions = Caption("an old fox", weight=0.0), Caption("a red fox", weight=0.7), Caption("foxes", weight=0.3)
+    words = Words()
+    cache = encode([replace(record(0), captions=captions)], Codec(), words, tmp_path, FINGERPRINT)
+    assert sorted(words.texts) == ["", "a red fox", "foxes"]
+    assert cache[0].weights == pytest.approx((0.7, 0.3))
+    assert account(tmp_path)["captions"] == 2
+
+
 def test_records_appended_later_leave_the_old_ones_alone(tmp_path: Path) -> None:
     encode([record(i) for i in range(5)], Codec(), Words(), tmp_path, FINGERPRINT)
     codec = Codec()
@@ -156,7 +166,7 @@ def test_of_two_that_encode_into_one_folder_the_second_waits_and_finds_all_done(
     assert second.pictures == 0
     assert verify(tmp_path) == []
     assert len(read_manifest(tmp_path)) == 2
-    assert "another process encodes" in capsys.readouterr().out
+    assert "another process writes" in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

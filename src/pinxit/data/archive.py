@@ -24,6 +24,7 @@ from pinxit.data.original import (
     captions_of,
     decode_text,
     label_of,
+    licence_of,
     parse_object,
     printable,
     stem_of,
@@ -96,7 +97,7 @@ def _joined(parts: list[tuple[str, bytes]], tar: str) -> Iterator[Found]:
             if captions is None:
                 yield Rejected(key, Reason.BAD_ROW, "its .json holds no JSON object")
             else:
-                yield Original(key, data, captions, PurePosixPath(member).stem, _label(beside))
+                yield Original(key, data, captions, PurePosixPath(member).stem, _label(beside), _licence(beside))
         elif stem_of(member) not in pictures:
             yield Ignored(key, f"{suffix} without a picture")
 
@@ -116,6 +117,12 @@ def _label(parts: list[tuple[str, bytes]]) -> int | None:
     ]
     rows += [parse_object(text) or {} for member, text in parts if suffix_of(member) == ".json"]
     return next((label for row in rows if (label := label_of(row)) is not None), None)
+
+
+def _licence(parts: list[tuple[str, bytes]]) -> str | None:
+    """The licence that the `.json` among the parts of one stem names."""
+    rows = (parse_object(text) or {} for member, text in parts if suffix_of(member) == ".json")
+    return next((licence for row in rows if (licence := licence_of(row)) is not None), None)
 
 
 def read_parquet(file: Path, name: str) -> Iterator[Found]:
@@ -148,7 +155,7 @@ def read_parquet(file: Path, name: str) -> Iterator[Found]:
 def _picture_of(key: str, value: object, row: Mapping[str, object]) -> Found:
     data = value.get("bytes") if isinstance(value, dict) else value
     if isinstance(data, bytes):
-        return Original(key, data, captions_of(row), label=label_of(row))
+        return Original(key, data, captions_of(row), label=label_of(row), licence=licence_of(row))
     return Rejected(key, Reason.MISSING, printable(f"the row holds no picture: {value}")[:200])
 
 

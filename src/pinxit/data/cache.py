@@ -23,7 +23,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pinxit.data.config import Fingerprint
-from pinxit.data.records import read_report
+from pinxit.data.records import content_of
 from pinxit.errors import DataError
 from pinxit.log import append_line, read_lines
 from pinxit.models.identity import TextIdentity, hash_files
@@ -282,9 +282,9 @@ def bounds(weights: Sequence[float]) -> list[float]:
 
 
 def cache_beside(records: Path, fingerprint: Fingerprint) -> Path:
-    """Where the cache of a RECORDS folder is kept: beside it, under a name that changes with encoders and import."""
+    """Where the cache of a RECORDS folder is kept: beside it, under a name that changes with encoders and content."""
     folder = records.resolve()
-    said = f"{fingerprint.model_dump_json(exclude_none=True)}/{read_report(folder).sha256}"
+    said = f"{fingerprint.model_dump_json(exclude_none=True)}/{content_of(folder)}"
     return folder.with_name(f"{folder.name}.cache") / blake2b(said.encode(), digest_size=6).hexdigest()
 
 

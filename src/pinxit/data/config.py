@@ -1,4 +1,6 @@
-"""Settings of data: what a cache was made of, compared with what a recipe wants; what a picture is made from."""
+"""Settings of data: what a cache was made of, compared with what a recipe wants; what a picture is made from; what
+pictures are judged by.
+"""
 
 from typing import Annotated, Literal
 
@@ -6,6 +8,8 @@ from pydantic import Field, model_validator
 
 from pinxit.config import Config
 from pinxit.models.identity import AutoencoderIdentity, TextIdentity
+
+CaptionerMemory = Literal["full", "8bit", "4bit"]  # how much of it a local captioner's weights may take
 
 
 class UpscaleConfig(Config):
@@ -77,6 +81,29 @@ class ConditionConfig(Config):
     def _an_edit_has_one_source(self) -> "ConditionConfig":
         if self.task.kind == "edit" and self.many != 1:
             raise ValueError(f"many is {self.many}, and an edited picture comes from one other; say 1")
+        return self
+
+
+class AuditConfig(Config):
+    """How pictures will be used, which is what they are judged by."""
+
+    resolution: int = Field(64, gt=0, description="side of the nominal square in pixels")
+    buckets: bool = Field(False, description="keep aspect ratios, in buckets of the same area")
+    multiple: int = Field(16, gt=0, description="of a bucket's sides: the autoencoder's factor times the patch")
+    batch: int = Field(32, gt=0, description="pictures a step")
+    held_out: float = Field(0.1, ge=0, lt=1, description="share that `pinxit train own` keeps for its probe loss")
+    seed: int = Field(0, description="of the recipe, which draws the held-out pictures")
+    nouns: bool = Field(True, description="tag the captions and count their nouns")
+    sample: int | None = Field(
+        None, gt=0, description="tag the captions of so many pictures, and say how exact that is"
+    )
+
+    @model_validator(mode="after")
+    def _the_square_is_a_multiple(self) -> "AuditConfig":
+        if self.resolution % self.multiple:
+            raise ValueError(
+                f"resolution {self.resolution} is no multiple of {self.multiple}; change it, or `multiple`"
+            )
         return self
 
 

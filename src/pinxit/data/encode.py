@@ -4,7 +4,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from einops import rearrange
 from torch.utils.data import DataLoader, Dataset
 
+from pinxit.data.alone import alone
 from pinxit.data.bucket import Bucket, buckets, fit, nearest
 from pinxit.data.cache import (
     ACCOUNT,
@@ -32,7 +32,7 @@ from pinxit.data.conditioned import encode_conditions
 from pinxit.data.config import Fingerprint
 from pinxit.data.kind import Condition, Pixels, Record
 from pinxit.errors import DataError
-from pinxit.log import Bar, console
+from pinxit.log import Bar
 from pinxit.models.autoencoder import Autoencoder
 from pinxit.models.text import TextEncoder
 
@@ -113,6 +113,8 @@ class Shard:
         """Whether a caption is left after cleaning; then the record's wording is noted, and texts not known yet."""
         found: list[tuple[str, float]] = []
         for caption in record.captions:
+            if not caption.weight:  # kept in the records, never drawn
+                continue
             cleaned = self.text.clean(caption.text)
             self.account.captions += 1
             if not cleaned:
@@ -233,25 +235,6 @@ def _watched(bar: Bar, records: Sequence[Record | Exception], start: int, reader
             raise record
         yield record
         bar.move(place + 1)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """The folder is there, and no other process encodes into it meanwhile; one that does is waited for."""
-    import fcntl
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("w")
-    except OSError as error:
-        raise DataError(folder, f"it cannot be written ({error.strerror})", "name another folder: --out") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            console.print(f"another process encodes into {folder}: waiting for it", markup=False, soft_wrap=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _pictures(

@@ -12,19 +12,23 @@ from pinxit.data.picture import PictureRules, Reason, Refusal
 from pinxit.data.record import Caption
 
 CAPTION_COLUMNS = ("text", "caption", "prompt", "captions")
+LICENCE_COLUMNS = ("licence", "license")
 MOST_CLASSES, NO_CLASS = 1_000_000, -1  # a label that is no class is counted, and its picture has none
 MOST_BYTES = 1 << 30  # a larger picture is refused unread
 
 
 @dataclass(frozen=True)
 class Original:
-    """A picture as its owner has it; `name` is its file's, without the suffix, where it has one, `label` its class."""
+    """A picture as its owner has it; `name` is its file's, without the suffix, where it has one, `label` its class,
+    `licence` what its row says of that.
+    """
 
     key: str
     data: bytes
     captions: tuple[str, ...]
     name: str = ""
     label: int | None = None
+    licence: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class SourceRules(PictureRules):
     class_from_folder: bool = Field(
         False, description="a picture's folder is its class, and its caption where it has none"
     )
+    without_caption: bool = Field(False, description="a picture needs no caption: `pinxit data caption` will write one")
 
 
 def admit_captions(original: Original, rules: SourceRules) -> tuple[Caption, ...] | Refusal:
@@ -62,7 +67,7 @@ def admit_captions(original: Original, rules: SourceRules) -> tuple[Caption, ...
     if rules.caption_from_name and not any(texts):
         texts = [in_words(original.name)]
     texts = [text for text in dict.fromkeys(texts) if text]
-    if not texts:
+    if not texts and not rules.without_caption:
         return Refusal(Reason.NO_CAPTION, f"neither a .txt nor any of {', '.join(CAPTION_COLUMNS)} has a text")
     for text in texts:
         if printable(text) != text:
@@ -92,6 +97,12 @@ def label_of(row: Mapping[str, object]) -> int | None:
     except (ValueError, OverflowError):
         return NO_CLASS
     return int(number) if number.is_integer() and 0 <= number < MOST_CLASSES else NO_CLASS
+
+
+def licence_of(row: Mapping[str, object]) -> str | None:
+    """The licence that a row names, white space as single blanks; none where it names none."""
+    texts = (" ".join(str(row[column]).split()) for column in LICENCE_COLUMNS if row.get(column) is not None)
+    return next((printable(text) for text in texts if text), None)
 
 
 def parse_object(line: bytes) -> Mapping[str, object] | None:

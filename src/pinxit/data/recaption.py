@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
+from pinxit.data.alone import alone
 from pinxit.data.cache import ACCOUNT, Cache, is_complete, mend, read_fingerprint, read_manifest, write_shard
 from pinxit.data.config import Fingerprint
-from pinxit.data.encode import SHARD, Shard, alone, finish
+from pinxit.data.encode import SHARD, Shard, finish
 from pinxit.data.kind import Record
 from pinxit.errors import DataError
 from pinxit.models.text import TextEncoder

@@ -1,19 +1,22 @@
 """The RECORDS folder: pictures in their original encoding with their captions, in Arrow, read one at a time.
 
 `records.arrow` holds the rows, `rejected.jsonl` what was not used and why, `import.json` the account. The folder is
-written under a temporary name and renamed, so it is whole or absent.
+written under a temporary name and renamed, so it is whole or absent. Captions that a captioner has written take the
+place of the imported ones (`wording.py`), which stay.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import overload
 
+import numpy as np
+from jaxtyping import UInt64
 from pydantic import TypeAdapter
 
 from pinxit.data.account import Account, ImportReport, TokenLimit
@@ -21,6 +24,7 @@ from pinxit.data.original import NO_CLASS, Found, Ignored, Original, Rejected, S
 from pinxit.data.picture import PILLOW_LIMIT, PictureRules, Refusal, decode, encode_png
 from pinxit.data.record import Caption, Facts, Record
 from pinxit.data.source import LOOKED_FOR
+from pinxit.data.wording import WORDS_HELD, caption_column, open_wording, read_wording
 from pinxit.errors import DataError
 
 ROWS_HELD = 16  # pictures in memory between two writes
@@ -38,6 +42,7 @@ class Row:
     captions: tuple[Caption, ...]
     label: int | None = None
     facts: Facts | None = None
+    licence: str | None = None
 
 
 class Records(Sequence[Record]):
@@ -51,6 +56,9 @@ class Records(Sequence[Record]):
             self._rows = Dataset.from_file(str(folder / "records.arrow"))
         except (OSError, ValueError) as error:
             raise DataError(folder, f"records.arrow cannot be read ({error})", "import the pictures again") from error
+        self._imported = self._rows.data.column("captions")
+        self.wording = read_wording(folder)
+        self._captions = self._imported if self.wording is None else open_wording(folder, self.wording)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -70,14 +78,48 @@ class Records(Sequence[Record]):
         if isinstance(picture, Refusal):
             problem = f"the picture {row['key']} is damaged ({picture.detail})"
             raise DataError(self.folder, problem, "import the pictures again")
-        captions = tuple(Caption(**caption) for caption in row["captions"])
+        captions = self.captions(place)
         facts = None if row["facts"] is None else _FACTS.validate_json(row["facts"])
         return Record(row["key"], picture, captions, row["label"], facts)
 
     def captions(self, place: int) -> tuple[Caption, ...]:
         """The captions of one record; its picture is not decoded."""
-        column = self._rows.data.column("captions")
-        return tuple(Caption(**caption) for caption in column[place].as_py())
+        return tuple(Caption(**caption) for caption in self._captions[place].as_py())
+
+    def imported(self, place: int) -> tuple[Caption, ...]:
+        """The captions that one record was imported with."""
+        return tuple(Caption(**caption) for caption in self._imported[place].as_py())
+
+    def wordings(self, *, imported: bool = False) -> Iterator[tuple[Caption, ...]]:
+        """The captions of all records in their order: those that hold, or those that were imported."""
+        column = self._imported if imported else self._captions
+        for first in range(0, len(column), WORDS_HELD):
+            for captions in column.slice(first, WORDS_HELD).to_pylist():
+                yield tuple(Caption(**caption) for caption in captions)
+
+    def encoded(self, place: int) -> bytes:
+        """The picture of one record as its owner has it."""
+        data: bytes = self._rows.data.column("picture")[place].as_py()
+        return data
+
+    def licences(self) -> dict[str, int] | None:
+        """How many pictures each licence has, the most frequent first; none where no picture says what it has."""
+        if "licence" not in self._rows.column_names:  # an import of before
+            return None
+        column = self._rows.data.column("licence")
+        counts = {str(one["values"] or "not said"): int(one["counts"]) for one in column.value_counts().to_pylist()}
+        said = dict(sorted(counts.items(), key=lambda one: -one[1]))
+        return None if column.null_count == len(column) else said
+
+    @property
+    def marks(self) -> UInt64[np.ndarray, "n"]:
+        """What tells each picture from all others, without reading one: a hash of key, bytes, height and width."""
+        from pyarrow import compute
+
+        lengths = compute.binary_length(self._rows.data.column("picture")).to_pylist()
+        said = (f"{key}\n{length} {size}" for key, length, size in zip(self.keys, lengths, self.sizes, strict=True))
+        digests = b"".join(blake2b(text.encode(), digest_size=8).digest() for text in said)
+        return np.frombuffer(digests, "<u8").astype(np.uint64)
 
     @property
     def keys(self) -> list[str]:
@@ -129,7 +171,9 @@ class RecordWriter:
             "captions": [asdict(caption) for caption in row.captions], "label": row.label,
             "facts": None if row.facts is None else _FACTS.dump_json(row.facts).decode(),
         }  # fmt: skip
-        self._arrow.write({"picture": row.picture, **stored})
+        if row.licence is not None:  # without one, an import is called what it was before there were any
+            stored["licence"] = row.licence
+        self._arrow.write({"licence": None, "picture": row.picture, **stored})
         self._account.use(row.picture, row.captions, row.label, json.dumps(stored).encode())
 
     def reject(self, rejected: Rejected) -> None:
@@ -202,7 +246,7 @@ def admit(original: Original, rules: SourceRules) -> Row | Rejected:
         return Rejected(original.key, captions.reason, captions.detail)
     height, width, _ = picture.shape
     label = original.label if original.label != NO_CLASS else None
-    return Row(original.key, original.data, (height, width), captions, label)
+    return Row(original.key, original.data, (height, width), captions, label, licence=original.licence)
 
 
 def write_records(records: Iterable[Record], folder: Path, source: str, *, force: bool = False) -> ImportReport:
@@ -231,6 +275,12 @@ def read_report(folder: Path) -> ImportReport:
         raise DataError(file, f"it cannot be read ({error})", "delete the folder and import again") from error
 
 
+def content_of(folder: Path) -> str:
+    """A name for all that a RECORDS folder holds: another import, and other captions, have another."""
+    wording, imported = read_wording(folder), read_report(folder).sha256
+    return imported if wording is None else f"{imported}/{wording.sha256}"
+
+
 def _refuse_another(folder: Path, source: str, rules: SourceRules | None, *, force: bool) -> None:
     """Nothing is there, or the same import, or any import if forced: nothing but a RECORDS folder is ever replaced."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -255,10 +305,10 @@ def _replace(temporary: Path, folder: Path) -> None:
 
 def _features() -> object:
     """The columns of records.arrow."""
-    from datasets import Features, List, Value
+    from datasets import Features, Value
 
-    caption = {"text": Value("string"), "kind": Value("string"), "weight": Value("float64")}
     return Features({
         "key": Value("string"), "picture": Value("large_binary"), "height": Value("int32"), "width": Value("int32"),
-        "captions": List(caption), "label": Value("int64"), "facts": Value("string"),
+        **caption_column(), "label": Value("int64"), "facts": Value("string"),
+        "licence": Value("string"),
     })  # fmt: skip

@@ -33,6 +33,7 @@ from pinxit.data.original import (
     decode_text,
     in_words,
     label_of,
+    licence_of,
     parse_object,
     printable,
     stem_of,
@@ -75,7 +76,9 @@ class _Folder:
         name = normpath(name)
         return name if name in self.names else self.compared.get(comparable(name))
 
-    def picture(self, name: str, captions: tuple[str, ...] = (), label: int | None = None) -> Found:
+    def picture(
+        self, name: str, captions: tuple[str, ...] = (), label: int | None = None, licence: str | None = None
+    ) -> Found:
         """A file's bytes with what is given, or else with the captions in the text beside it and its folder's class."""
         key, file = printable(name), self.root / name
         try:
@@ -88,7 +91,7 @@ class _Folder:
                 captions = (decode_text((self.root / text).read_bytes()),)
             if self.classes:
                 label, captions = self.classes.get(place), captions or (in_words(place),)
-            return Original(key, file.read_bytes(), captions, PurePosixPath(name).stem, label)
+            return Original(key, file.read_bytes(), captions, PurePosixPath(name).stem, label, licence)
         except OSError as error:
             return Rejected(key, Reason.BAD_FILE, str(error.strerror))
 
@@ -156,12 +159,13 @@ def _read_file(folder: _Folder, name: str) -> Iterator[Found]:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of a table: where it stands, the file it names, its captions and its class."""
+    """A row of a table: where it stands, the file it names, its captions, its class and its licence."""
 
     place: str
     file: str
     captions: tuple[str, ...]
     label: int | None
+    licence: str | None
 
 
 def _read_table(folder: _Folder, table: str, taken: set[str]) -> Iterator[Found]:
@@ -174,7 +178,7 @@ def _read_table(folder: _Folder, table: str, taken: set[str]) -> Iterator[Found]
         name = folder.find(wanted)
         if name is not None:
             taken.add(name)
-            yield folder.picture(name, row.captions, row.label)
+            yield folder.picture(name, row.captions, row.label, row.licence)
         elif f"{normpath(comparable(wanted))}/".startswith(("/", "../")):
             yield Rejected(row.place, Reason.OUTSIDE, printable(row.file))
         else:
@@ -192,7 +196,7 @@ def _rows(file: Path, name: str) -> Iterator[_Row | Rejected]:
                 problem = f"no file_name; its columns: {', '.join(map(str, row))}"
                 yield Rejected(place, Reason.BAD_ROW, printable(problem)[:200])
             else:
-                yield _Row(place, named, captions_of(row), label_of(row))
+                yield _Row(place, named, captions_of(row), label_of(row), licence_of(row))
     except OSError as error:
         yield Rejected(name, Reason.BAD_FILE, str(error.strerror))
 
@@ -225,7 +229,8 @@ def _merged(rows: Iterable[_Row | Rejected]) -> Iterator[_Row | Rejected]:
     for row in rows:
         if isinstance(row, _Row) and last is not None and row.file == last.file:
             label = last.label if row.label is None else row.label
-            last = replace(last, captions=last.captions + row.captions, label=label)
+            licence = row.licence or last.licence
+            last = replace(last, captions=last.captions + row.captions, label=label, licence=licence)
             continue
         if last is not None:
             yield last

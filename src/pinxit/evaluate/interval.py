@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import inf, nan, sqrt
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -85,3 +85,19 @@ def middle(values: Float[np.ndarray, "n"]) -> tuple[float, float]:
     """The ends between which the middle 95 % of the values lie."""
     low, high = np.quantile(values, (0.025, 0.975))
     return float(low), float(high)
+
+
+def drawn_mean(values: Sequence[float] | Float[np.ndarray, "n"], population: int) -> tuple[float, float]:
+    """The 95 % interval of the mean of `population` numbers, of which these were drawn without repetition.
+
+    Of all of them it has no width; of fewer than two nothing is known of it. Raises ValueError without values.
+    """
+    sample = np.asarray(values, float)
+    if not 0 < len(sample) <= population:
+        raise ValueError(f"{len(sample)} of {population} are no sample; give at least one, and no more than there are")
+    if len(sample) == population:
+        return float(sample.mean()), float(sample.mean())
+    if len(sample) == 1:
+        return -inf, inf
+    half = Z * float(sample.std(ddof=1)) * sqrt((1 - len(sample) / population) / len(sample))
+    return float(sample.mean()) - half, float(sample.mean()) + half

@@ -279,7 +279,12 @@ def hold_out(cache: Cache, data: DataConfig, seed: int) -> tuple[int, ...]:
     """Places kept from training for the probe: scenes of held-out art, or a share of own pictures."""
     if isinstance(data, EmojiDataConfig):
         return tuple(place for place, key in enumerate(cache.keys) if key.startswith(HELD_OUT))
-    if data.held_out == 0:
+    return draw_held_out(len(cache), data.held_out, seed)
+
+
+def draw_held_out(pictures: int, share: float, seed: int) -> tuple[int, ...]:
+    """Places of a share of so many pictures, one of them at least and never all; none where the share is 0."""
+    if share == 0:
         return ()
-    count = min(len(cache) - 1, max(1, round(data.held_out * len(cache))))
-    return tuple(int(i) for i in sorted(numpy_at(seed, "held out").permutation(len(cache))[:count]))
+    count = min(pictures - 1, max(1, round(share * pictures)))
+    return tuple(int(i) for i in sorted(numpy_at(seed, "held out").permutation(pictures)[:count]))
