@@ -67,6 +67,7 @@ def test_the_loss_is_the_papers_written_out(process: Flow | IDDPM, name: str) ->
                 apart = apart / max(t.alpha, levels[1].alpha / 2) ** 2
             if config.signal_unit == "velocity":
                 signal = signal / t.sigma**2
+            apart = apart * config.consistency_weight
             wanted.append(apart + signal * (config.signal_floor + (1 - config.signal_floor) * t.alpha**2))
     made = objective(process, network, config, target, frozen).each(network, given, draws)
     assert_close(made.detach(), torch.stack(wanted), rtol=2e-3, atol=1e-5)
@@ -123,7 +124,7 @@ def test_the_target_is_followed_only_through_what_it_says() -> None:
     network.zero_grad()
     draws = Draws(0, PLACES)
     with torch.no_grad():  # the goal held fixed by hand
-        place = (draws.uniform("time") * 20).long()
+        place = (draws.uniform("time") * made.config.grid).long()
         now, then = made.moments.at(place), made.moments.at(place + 1)
         x_t = now.alpha * given.mean + now.sigma * draws.normal("noise", (3, 8, 8))
         kept = torch.zeros(16, dtype=torch.bool)

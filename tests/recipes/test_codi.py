@@ -222,7 +222,7 @@ def test_a_recipe_of_a_condition_that_cannot_be_is_refused(start: Path) -> None:
         ({"stages": {"codi": {**stage, "branch": None}}}, "a branch goes with condition, and with it alone"),
         ({"stages": {"codi": {**stage, "branch": {**stage["branch"], "blocks": 2}}}}, r"say at most 1"),
         ({"sampling": {**tree["sampling"], "solver": "euler"}}, r"sampling.solver is euler.*say codi"),
-        ({"sampling": {**tree["sampling"], "anchors": 50}}, r"sampling.anchors is 50.*say 20, the grid of the stage"),
+        ({"sampling": {**tree["sampling"], "anchors": 50}}, r"sampling.anchors is 50.*say 8, the grid of the stage"),
         (
             {"stages": {"codi": {**stage, "branch": {**stage["branch"], "method": "finetune"}}}},
             r"by finetune say euler, ddim or dpm",

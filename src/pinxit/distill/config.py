@@ -26,10 +26,12 @@ class CodiConfig(Config):
 
     consistency: Literal["noise", "clean", "none"] = Field("noise", description="what must agree between two levels")
     consistency_unit: Literal["own", "velocity"] = Field("velocity", description="in which that error is measured")
-    consistency_weight: float = Field(1.0, gt=0, description="of that error, beside the true picture's")
+    consistency_weight: float = Field(
+        0.5, gt=0, description="of that error, beside the true picture's: how far ahead the network looks, see codi.py"
+    )
     signal_unit: Literal["own", "velocity"] = Field("velocity", description="own: of the clean latent")
     signal_floor: float = Field(
-        0.1, ge=0, le=1, description="the true picture's weight is this + (1 - this) alpha²; 1: the same everywhere"
+        1.0, ge=0, le=1, description="the true picture's weight is this + (1 - this) alpha²; 1: the same everywhere"
     )
     trajectory: Literal["own", "frozen"] = Field("own", description="whose path: the network's, or as the stage began")
     noise: Literal["predicted", "true"] = Field("predicted", description="with which the next level is reached")
@@ -40,14 +42,13 @@ class CodiConfig(Config):
         "true", description="what the last level before the end must agree with: no noise is left to be found there"
     )
     skip: bool = Field(False, description="pin the clean end as consistency models do, of the noise too, as published")
-    grid: int = Field(20, gt=0, description="levels, among which those of sampling are found")
+    grid: int = Field(8, gt=0, description="levels, among which those of sampling are found")
 
 
 def as_printed() -> CodiConfig:
     """As in the paper, so far as it is known; its time step is taken as the smallest, 1/500 of the path."""
     return CodiConfig(
-        consistency_unit="own", signal_unit="own", signal_floor=1.0, trajectory="own", times="batch", end="average",
-        grid=500,
+        consistency_unit="own", consistency_weight=1.0, signal_unit="own", times="batch", end="average", grid=500,
     )  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def as_published() -> CodiConfig:
     branch, which is how a stage begins; by the true noise; pinned; fifty levels.
     """
     return CodiConfig(
-        consistency="clean", consistency_unit="own", signal_unit="own", signal_floor=1.0, trajectory="frozen",
+        consistency="clean", consistency_unit="own", consistency_weight=1.0, signal_unit="own", trajectory="frozen",
         noise="true", end="average", skip=True, grid=50,
     )  # fmt: skip
 

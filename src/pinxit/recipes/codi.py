@@ -27,6 +27,7 @@ TASKS: dict[str, TaskConfig] = {
 MANY = {"upscale": 4, "inpaint": 4}  # conditions a picture, where they are drawn; others follow from the picture
 PIECES = {"edit": 1}  # of a scene; edits make scenes of their own
 STEPS = 4
+FOLLOWED = 20  # steps that the average remembers: what it has learned must come up the grid
 MANY_STEPS = 25  # of a fine-tuned branch
 
 SOLVERS: dict[str, Solver] = {"codi": "codi", "consistency": "consistency", "progressive": "codi"}
@@ -57,7 +58,7 @@ def codi(task: str, card: ModelCard, start: str, folder: str | None = None, obje
         dropout=0.5,  # prompts are optional
         position_scale=card.network.position_scale,
         optimizer=OptimizerConfig(kind="muon", learning_rate=1e-3, matrix_rate=1e-2, warmup=3_200, decay=0.5),
-        average=AverageConfig(memory=100 * batch, share=0.2),
+        average=AverageConfig(memory=FOLLOWED * batch, share=0.2),
         branch=BranchConfig(condition=ConditionConfig(task=TASKS[task], many=MANY.get(task, 1)), codi=distilled),
     )
     return Recipe(
@@ -83,4 +84,5 @@ def taught_by(recipe: Recipe, branch: BranchConfig) -> Recipe:
     else:
         changes = {"solver": SOLVERS[branch.method], "steps": STEPS, "anchors": grid}
     sampling = recipe.sampling.model_copy(update=changes)
-    return Recipe.model_validate({**recipe.model_dump(), "stages": {"codi": stage}, "sampling": sampling})
+    tree = recipe.model_copy(update={"stages": {"codi": stage}, "sampling": sampling}).model_dump()
+    return Recipe.model_validate(tree)

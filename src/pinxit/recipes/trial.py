@@ -10,7 +10,7 @@ from pinxit.config import Config
 from pinxit.data.config import EdgesConfig, EditConfig, InpaintConfig, TaskConfig, UpscaleConfig
 from pinxit.distill.config import BranchConfig, CodiConfig, ProgressiveConfig, as_printed, as_published
 from pinxit.generate.card import ModelCard
-from pinxit.recipes.codi import codi, taught_by
+from pinxit.recipes.codi import FOLLOWED, codi, taught_by
 from pinxit.recipes.recipe import EmojiDataConfig, Recipe
 
 TASKS: Mapping[str, TaskConfig] = {
@@ -106,7 +106,7 @@ class Trial(Config):
         data = EmojiDataConfig(styles=card.styles, pictures=8_000, sparse=0.0)
         changes = {
             "data": data, "images": self.images, "batch": BATCH, "optimizer": optimizer.model_copy(update=rates),
-            "average": stage.average.model_copy(update={"memory": 100 * BATCH}),
+            "average": stage.average.model_copy(update={"memory": FOLLOWED * BATCH}),
         }  # fmt: skip
         methods = {"fine-tune": "finetune", "CoDi": "codi", "CM-II": "consistency", "GD-II": "progressive"}
         changed = BranchConfig.model_validate({
