@@ -203,10 +203,9 @@ def test_what_pads_and_what_is_asked_has_no_part_in_it() -> None:
         config = ReinforcementConfig.model_validate({"divergence": kind})
         objective = Reinforcement(moved, policy.frozen(), config)
         texts, reward = batch(policy, compare), torch.randn(6, 2)
-        wide = stack(
-            [*(encode(policy, compare(pair), "") for pair in DATA), encode(policy, [(Question("red " * 20), "")] * 2, "")],
-            tuple(range(7)), policy.pad, policy.device,
-        )  # fmt: skip
+        examples = [encode(policy, compare(pair), "") for pair in DATA]
+        examples.append(encode(policy, [(Question("red " * 20), "")] * 2, ""))
+        wide = stack(examples, tuple(range(7)), policy.pad, policy.device)
         assert wide.ids.shape[2] > texts.ids.shape[2]
         wide = Sequences(wide.ids[:6], wide.answer[:6], wide.position[:6], wide.keys[:6])
         narrow, padded = (

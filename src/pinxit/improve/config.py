@@ -57,7 +57,9 @@ class ReinforcementConfig(PhaseConfig):
     batch: int = Field(16, gt=0)
     group: int = Field(8, gt=1, description="answers to one question, each the others' baseline")
     sampling: SamplingConfig = Field(SamplingConfig(), description="its temperature is part of the policy")
-    penalty: float = Field(0.05, ge=0, description="beta: the worth of a nat of divergence from the start, in reward")
+    penalty: float = Field(
+        0.05, ge=0, description="beta: the worth of a nat of divergence from the start, in the reward's units"
+    )
     divergence: Literal["exact", "sampled"] = Field(
         "exact", description="at each token over all that could follow, or of the token that was drawn"
     )

@@ -41,6 +41,7 @@ from pinxit.train.run import Hook, Loader, Run
 from pinxit.train.state import TrainState
 
 S = TypeVar("S", bound=Sequences)
+CALIBRATION = 512  # pairs, at most, on which a reward's unit is found
 Show = Callable[[Pair], list[tuple[Question, str]]]
 
 
@@ -66,15 +67,21 @@ def imitate(
 
 
 def learn_reward(model: RewardModel, pairs: Sequence[Pair], config: RewardConfig, place: Place) -> TrainState:
-    """The model tells the better answer of two from the worse, each read by itself."""
+    """The model tells the better answer of two from the worse, each read by itself; it is calibrated on the pairs."""
     with closing(_load(model.language, pairs, compare, config, place)) as loader:
-        return carry(Preference(model), loader, config, place, [_guard_reward(config, place)])
+        state = carry(Preference(model), loader, config, place, [_guard_reward(config, place)])
+    some = pairs[:CALIBRATION]
+    model.calibrate([Question(pair.prompt) for pair in some], *_sides(some))
+    return state
 
 
 def learn_gap(model: RewardModel, pairs: Sequence[Pair], config: RewardConfig, place: Place) -> TrainState:
-    """The model tells how much better one answer is than another."""
+    """The model tells how much better one answer is than another; it is calibrated as ones that improve the worse."""
     with closing(_load(model.language, pairs, combine, config, place)) as loader:
-        return carry(Gap(model), loader, config, place, [_guard_reward(config, place)])
+        state = carry(Gap(model), loader, config, place, [_guard_reward(config, place)])
+    some = pairs[:CALIBRATION]
+    model.calibrate([Question(pair.prompt, pair.worse) for pair in some], *_sides(some))
+    return state
 
 
 def reinforce(
@@ -158,6 +165,10 @@ def _load(
 ) -> CacheLoader[Sequences]:
     source = Encoded([encode(language, show(pair), pair.place) for pair in pairs], language)
     return CacheLoader(source, source.plan(config.batch), place.seed, accumulation=config.accumulation)
+
+
+def _sides(pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
+    return [pair.better for pair in pairs], [pair.worse for pair in pairs]
 
 
 def _guard_reward(config: RewardConfig, place: Place) -> RewardGuard:

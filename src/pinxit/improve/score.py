@@ -18,6 +18,7 @@ from pinxit.models.language_folder import save_language
 from pinxit.rng import generator_at
 
 HEAD = "head.safetensors"
+LEAST_UNIT = 1e-6
 
 
 @runtime_checkable
@@ -30,17 +31,23 @@ class Score(Protocol):
 
 
 class RewardModel(nn.Module):
-    """A language model with a linear head on the state of an answer's last token, the sign of its end."""
+    """A language model with a linear head on the state of an answer's last token, the sign of its end.
+
+    It is measured in a unit of its own, one until it is calibrated: how far it puts a pair's two answers apart.
+    """
+
+    unit: Tensor
 
     def __init__(self, language: CausalLanguage, seed: int, batch: int = 32) -> None:
         super().__init__()
         self.language, self.batch = language, batch
         self.head = nn.Linear(language.width, 1, bias=False)
         nn.init.normal_(self.head.weight, std=language.width**-0.5, generator=generator_at(seed, "weights/head"))
-        self.head.to(language.device)
+        self.register_buffer("unit", torch.ones(()))
+        self.to(language.device)
 
     def forward(self, ids: Int[Tensor, "n t"], answer: Bool[Tensor, "n t"]) -> Float[Tensor, "n"]:
-        """The reward of each text, read where its answer ends."""
+        """The reward of each text, read where its answer ends; not yet in units."""
         places = torch.arange(ids.shape[1], device=ids.device)
         last = torch.where(answer, places, 0).amax(1)
         states = self.language.states(ids)[torch.arange(len(ids), device=ids.device), last]
@@ -49,7 +56,7 @@ class RewardModel(nn.Module):
 
     @torch.no_grad()
     def measure(self, questions: Sequence[Question], answers: Sequence[str]) -> Float[Tensor, "n"]:
-        """The rewards of answers to their questions, texts of like length together."""
+        """The rewards of answers to their questions, in units, texts of like length together."""
         examples = [encode(self.language, [asked], "") for asked in zip(questions, answers, strict=True)]
         order = sorted(range(len(examples)), key=lambda place: examples[place].length)
         found = torch.zeros(len(examples))
@@ -59,7 +66,16 @@ class RewardModel(nn.Module):
                 [examples[place] for place in places], tuple(places), self.language.pad, self.head.weight.device
             )
             found[places] = self(texts.ids[:, 0], texts.answer[:, 0]).float().cpu()
-        return found
+        return found / self.unit.cpu()
+
+    def calibrate(self, questions: Sequence[Question], better: Sequence[str], worse: Sequence[str]) -> None:
+        """The root mean square of what lies between better and worse answers to the same questions is one unit.
+
+        So that a penalty in nats weighs the same whatever scale the reward was learned in.
+        """
+        self.unit.fill_(1)
+        apart = self.measure(questions, better) - self.measure(questions, worse)
+        self.unit.copy_(apart.square().mean().sqrt().clamp_min(LEAST_UNIT))
 
 
 class AnswerScore:
@@ -100,15 +116,17 @@ class DifferenceScore:
 def save_reward(model: RewardModel, folder: Path, base: str | None = None) -> None:
     """The folder holds the language model, as `save_language` does it, and the head."""
     save_language(model.language, folder, base)
-    save_file({"weight": model.head.weight.detach().contiguous()}, folder / HEAD)
+    save_file({"weight": model.head.weight.detach().contiguous(), "unit": model.unit}, folder / HEAD)
 
 
 def load_reward(language: CausalLanguage, folder: Path) -> RewardModel:
     """The reward model whose language model was loaded from `folder`; CheckpointError where its head does not fit."""
     model = RewardModel(language, 0)
     try:
-        model.head.load_state_dict(load_file(folder / HEAD))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        saved = load_file(folder / HEAD)
+        model.unit.copy_(saved.pop("unit"))
+        model.head.load_state_dict(saved)
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
         problem = f"its {HEAD} cannot be read or does not fit ({error})"
         raise CheckpointError(folder, problem, "name the folder of a reward model that pinxit trained") from error
     return model
