@@ -6,10 +6,11 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from pinxit.data.loader import CacheLoader
-from pinxit.errors import DataError
+from pinxit.errors import ConfigError, DataError
+from pinxit.improve.config import PairsConfig
 from pinxit.improve.gap import combine
 from pinxit.improve.reward import compare
-from pinxit.improve.sequence import Encoded, Weights, encode, log_probability, pieces, stack, trained
+from pinxit.improve.sequence import Encoded, Weights, encode, limit, log_probability, pieces, stack, trained
 from pinxit.improve.sft import show_prompt, show_worse
 from pinxit.improve.template import Question
 
@@ -88,3 +89,16 @@ def test_weights_are_the_parameters_themselves() -> None:
     assert {parameter.data_ptr() for parameter in weights.parameters()} == own
     weights.load_state_dict({name: torch.zeros_like(value) for name, value in weights.state_dict().items()})
     assert not any(parameter.any() for parameter in language.parameters())
+
+
+def test_limits_count_as_the_model_does_and_leave_room_for_a_better_answer() -> None:
+    language = decoder()
+    limits = limit(language, PairsConfig(source="x", prompt=8, answer=8))
+    assert limits.count("a red cat") == 3
+    assert limits.count("<answer>") > language.count("<answer>")
+    longest = [(Question("red " * 7 + "red", " ".join(["cat"] * 8)), " ".join(["dog"] * 8))]
+    assert encode(language, longest, "").length <= language.length
+    with pytest.raises(
+        ConfigError, match=r"pairs\.answer = 20: .* take up to \d+ tokens, and the model reads 64; lower"
+    ):
+        limit(language, PairsConfig(source="x", prompt=8, answer=20))

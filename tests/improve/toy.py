@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from pinxit.improve.pair import Pair
-from pinxit.improve.template import join
+from pinxit.improve.sequence import spoken
 from pinxit.models.config import SmallLanguageConfig
 from pinxit.models.decoder import build_decoder
 from pinxit.models.language import CausalLanguage
@@ -50,8 +50,7 @@ def pairs(count: int = 400, seed: int = 0) -> tuple[Pair, ...]:
 
 def decoder(seed: int = 0, *, loud: float = 1.0) -> CausalLanguage:
     """Untrained; where it is loud it says something else to each."""
-    texts = [join(pair.prompt, pair.better) for pair in pairs()]
-    language = build_decoder(CONFIG, texts, seed)
+    language = build_decoder(CONFIG, spoken(pairs()), seed)
     for parameter in language.parameters():
         parameter.data.mul_(loud)
     return language

@@ -1,13 +1,13 @@
 """Language models: texts come back, a batch says what each says alone, log-probabilities are transformers' own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from pinxit.errors import CheckpointError, DataError
+from pinxit.errors import CheckpointError, ConfigError, DataError
 from pinxit.models.config import FolderLanguageConfig, LoraConfig, SmallLanguageConfig
 from pinxit.models.decoder import BYTES, SIGNS, build_decoder, learn_words
 from pinxit.models.language import CausalLanguage, LanguageModel
@@ -26,6 +26,20 @@ def small(seed: int = 0) -> CausalLanguage:
     for parameter in language.parameters():
         parameter.data.mul_(4)  # or an untrained model says the same of everything
     return language
+
+
+def gpt2() -> CausalLanguage:
+    """Counts positions from the first token on, and has other layers and names."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    tokenizer = small().tokenizer
+    form = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=96, bos_token_id=0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = GPT2LMHeadModel(form)
+    for parameter in network.parameters():
+        parameter.data.mul_(4)
+    return CausalLanguage(network, tokenizer)
 
 
 def saved(folder: Path, language: CausalLanguage | None = None) -> FolderLanguageConfig:
@@ -86,8 +100,9 @@ def test_what_pads_a_short_text_changes_none_of_its_logits() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.5, 1.0])
-def test_a_batch_says_what_each_says_alone(temperature: float) -> None:
-    language = small()
+@pytest.mark.parametrize("make", [small, gpt2])
+def test_a_batch_says_what_each_says_alone(make: Callable[[], CausalLanguage], temperature: float) -> None:
+    language = make()
     contexts = [language.context(text) for text in (*TEXTS, *ODD)]
     together = language.sample(contexts, Draws(5, range(len(contexts))), most=12, temperature=temperature)
     assert together == [alone(language, context, i, temperature) for i, context in enumerate(contexts)]
@@ -96,8 +111,9 @@ def test_a_batch_says_what_each_says_alone(temperature: float) -> None:
     assert backwards[::-1] == together
 
 
-def test_kept_keys_and_values_change_nothing() -> None:
-    language = small()
+@pytest.mark.parametrize("make", [small, gpt2])
+def test_kept_keys_and_values_change_nothing(make: Callable[[], CausalLanguage]) -> None:
+    language = make()
     context = language.context("a red cat")
     said, draws = alone(language, context, 3, 1.0), Draws(5, [3])
     for step, token in enumerate(said):
@@ -198,8 +214,11 @@ def test_a_folder_without_model_or_weights_is_refused(tmp_path: Path) -> None:
         load_language(config)
 
 
-def test_an_adapter_changes_nothing_at_first_learns_alone_and_comes_back(tmp_path: Path) -> None:
-    base = saved(tmp_path / "base")
+@pytest.mark.parametrize("make", [small, gpt2])
+def test_an_adapter_changes_nothing_at_first_learns_alone_and_comes_back(
+    tmp_path: Path, make: Callable[[], CausalLanguage]
+) -> None:
+    base = saved(tmp_path / "base", make())
     plain = load_language(base)
     config = base.model_copy(update={"lora": LoraConfig(rank=4)})
     language = load_language(config)
@@ -218,6 +237,12 @@ def test_an_adapter_changes_nothing_at_first_learns_alone_and_comes_back(tmp_pat
     assert torch.equal(again.logits(ids), language.logits(ids))
     assert not torch.equal(again.logits(ids), plain.logits(ids))
     assert trained == [name for name, parameter in again.named_parameters() if parameter.requires_grad]
+
+
+def test_adapters_for_layers_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    config = saved(tmp_path).model_copy(update={"lora": LoraConfig(layers=("strange",))})
+    with pytest.raises(ConfigError, match="no adapter fits there"):
+        load_language(config)
 
 
 def test_another_models_adapter_is_refused(tmp_path: Path) -> None:

@@ -126,8 +126,25 @@ class ImproveConfig(Config):
     language: LanguageConfig = SmallLanguageConfig()
     policy_start: PhaseConfig = Field(PhaseConfig(), description="imitation of the better answer")
     improver_start: PhaseConfig = Field(PhaseConfig(), description="the same, shown the worse one")
+    rewards_begin: Literal["imitation", "language"] = Field(
+        "imitation", description="as what: the imitating policy and improver, or the language model below"
+    )
     reward: RewardConfig = Field(RewardConfig(), description="of one answer")
     gap: RewardConfig = Field(RewardConfig(), description="of one answer over another")
     policy: ReinforcementConfig = ReinforcementConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
     refine: RefineConfig = RefineConfig()
+
+    @model_validator(mode="after")
+    def _sampled_answers_fit(self) -> "ImproveConfig":
+        for name, sampling in (
+            ("policy.sampling", self.policy.sampling),
+            ("curriculum.phase.sampling", self.curriculum.phase.sampling),
+            ("curriculum.own", self.curriculum.own),
+            ("refine.sampling", self.refine.sampling),
+        ):
+            if sampling.most > self.pairs.answer:
+                raise ValueError(
+                    f"{name}.most {sampling.most} is over pairs.answer {self.pairs.answer}; lower it, or raise that"
+                )
+        return self

@@ -138,8 +138,12 @@ def carry(
     *,
     start: CausalLanguage | None = None,
 ) -> TrainState:
-    """The objective's weights have seen the phase's examples; `start` is kept with them. Nothing is averaged."""
+    """The objective's weights have seen the phase's examples; `start` is kept with them.
+
+    Nothing is averaged, and no step is recorded: texts have many lengths.
+    """
     weights, folder = Weights(objective.trained), place.folder
+    compute = replace(place.compute, recorded=False)
     optimizer = Optimizer(objective.trained, config.optimizer, config.examples)
     state = TrainState(weights, Average(nn.Module(), AverageConfig()), optimizer, place.seed)
     if start is not None:
@@ -152,9 +156,7 @@ def carry(
         log, save = StepLog(folder / "steps.jsonl", folder.name, bar), Checkpointer(folder, stopper, config.save_every)
         last_good = partial(name_newest, folder)
         begun = state.seen
-        fit(
-            Run(state, objective, loader, config.examples, config.batch, [log, *guards, save], last_good, place.compute)
-        )
+        fit(Run(state, objective, loader, config.examples, config.batch, [log, *guards, save], last_good, compute))
     if begun < state.seen or not saved:
         write_checkpoint(state, folder)
     return state

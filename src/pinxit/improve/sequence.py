@@ -1,6 +1,6 @@
 """Questions and answers as tokens: the Batch of language, and where it comes from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -9,10 +9,13 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from pinxit.data.loader import Plan
-from pinxit.errors import DataError
-from pinxit.improve.template import Question
+from pinxit.errors import ConfigError, DataError
+from pinxit.improve.config import PairsConfig
+from pinxit.improve.pair import Limit, Pair
+from pinxit.improve.template import Question, escape, join
 from pinxit.models.language import CausalLanguage
 
+SLACK = 16  # tokens that parts may have more together than apart, or said again
 SHORTEST = 16  # tokens; shorter texts share a bucket
 
 Text = tuple[list[int], list[int]]  # the tokens of a context and of the answer to it
@@ -55,6 +58,24 @@ def encode(language: CausalLanguage, asked: Sequence[tuple[Question, str]], key:
     for context, answer in texts:
         language.check_room(len(context), len(answer))
     return Example(tuple(texts), key)
+
+
+def spoken(pairs: Iterable[Pair]) -> Iterator[str]:
+    """All that is read or said of pairs, each as it stands in a text: of these a small decoder learns its words."""
+    for pair in pairs:
+        yield from (pair.prompt, pair.better, pair.worse, join(pair.prompt, pair.worse), join(pair.prompt, pair.better))
+
+
+def limit(language: CausalLanguage, config: PairsConfig) -> Limit:
+    """The limits of pairs, counted by the model; ConfigError where it cannot read a prompt and two answers."""
+    frame = len(language.context(join("", ""))) + len(language.answer(""))
+    needed = frame + config.prompt + 2 * config.answer + SLACK
+    if needed > language.length:
+        problem = (
+            f"a prompt, an answer and a better one take up to {needed} tokens, and the model reads {language.length}"
+        )
+        raise ConfigError("pairs.answer", config.answer, problem, "lower it or pairs.prompt, or take another model")
+    return Limit(config.prompt, config.answer, lambda text: language.count(escape(text)))
 
 
 def stack(examples: Sequence[Example], position: tuple[int, ...], pad: int, device: torch.device) -> Sequences:

@@ -29,7 +29,7 @@ class Question:
 
 def join(prompt: str, reference: str) -> str:
     """Prompt and reference answer as one text, after which a better answer is to follow."""
-    return f"{_escape(prompt)}{ANSWER}{_escape(reference)}{BETTER}"
+    return f"{escape(prompt)}{ANSWER}{escape(reference)}{BETTER}"
 
 
 def part(text: str) -> tuple[str, str]:
@@ -40,7 +40,8 @@ def part(text: str) -> tuple[str, str]:
     return _plain(prompt), _plain(rest.removesuffix(BETTER))
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """The text as it stands in a join."""
     return _MARKER.sub(r"<\1\\\2>", text)
 
 

@@ -125,11 +125,14 @@ class CausalLanguage(nn.Module):
                 "shorten the text, or allow shorter answers",
             )
 
-    def frozen(self) -> "CausalLanguage":
-        """As it is now, for good; what is not trained is shared, not copied."""
+    def twin(self) -> "CausalLanguage":
+        """As it is now, to be trained by itself; what is not trained is shared, not copied."""
         shared = {id(parameter): parameter for parameter in self.parameters() if not parameter.requires_grad}
-        network = deepcopy(self.network, shared)
-        return CausalLanguage(network.requires_grad_(False), self.tokenizer, self.source)
+        return CausalLanguage(deepcopy(self.network, shared), self.tokenizer, self.source)
+
+    def frozen(self) -> "CausalLanguage":
+        """As it is now, for good."""
+        return self.twin().requires_grad_(False)
 
     def _ids(self, text: str, *, signs: bool = False) -> list[int]:
         words = self.tokenizer.backend_tokenizer

@@ -2,20 +2,20 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
 
-from pinxit.errors import CheckpointError, MissingExtra
+from pinxit.errors import CheckpointError, ConfigError, MissingExtra
 from pinxit.models.config import FolderLanguageConfig, LoraConfig
 from pinxit.models.device import Device
 from pinxit.models.identity import hash_files
 from pinxit.models.language import CausalLanguage
-from pinxit.models.noise import hushed
+from pinxit.models.noise import hushed, without_bars
 from pinxit.rng import seed_at
 
 CAUSAL = ("ForCausalLM", "LMHeadModel")  # how transformers ends the names of such networks
@@ -57,7 +57,8 @@ def save_language(language: CausalLanguage, folder: Path, base: str | None = Non
         weights = {name: tensor.contiguous() for name, tensor in get_peft_model_state_dict(network).items()}
         save_file(weights, folder / ADAPTER, {"format": "pt", BASE: hash_weights(Path(base))})
     else:
-        network.save_pretrained(folder)
+        with without_bars():
+            network.save_pretrained(folder)
     language.tokenizer.save_pretrained(folder)
 
 
@@ -69,20 +70,20 @@ def add_lora(network: Any, config: LoraConfig, seed: int) -> None:
     network.requires_grad_(False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_at(seed, "weights/lora"))
-        settings.target_modules = _linear_layers(network) if layers == "all-linear" else set(layers)
-        peft.inject_adapter_in_model(settings, network)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "fan_in_fan_out")  # peft sees for itself how GPT-2 lays its weights
+                peft.inject_adapter_in_model(settings, network)
+        except ValueError as error:
+            raise ConfigError(
+                "lora.layers", config.layers, f"no adapter fits there ({error})", "name others"
+            ) from error
     network.peft_config = {"default": settings}
 
 
 def hash_weights(folder: Path) -> str:
     """What tells a model's weights from another's."""
     return hash_files(sorted(folder.glob("model*.safetensors")))
-
-
-def _linear_layers(network: Any) -> set[str]:
-    """The names of all linear layers but the one that makes the logits."""
-    last = network.get_output_embeddings()
-    return {name for name, part in network.named_modules() if isinstance(part, nn.Linear) and part is not last}
 
 
 def _open_network(folder: Path) -> Any:
@@ -101,9 +102,10 @@ def _open_network(folder: Path) -> Any:
     if not list(folder.glob("*.safetensors")):
         raise CheckpointError(folder, "no safetensors there", "save its weights as safetensors: nothing else is read")
     try:
-        network, report = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-        )
+        with without_bars():
+            network, report = AutoModelForCausalLM.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise CheckpointError(folder, f"its weights cannot be read ({error})", "fetch or copy it again") from error
     if report["missing_keys"]:
