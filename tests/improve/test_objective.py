@@ -144,7 +144,8 @@ class Table(CausalLanguage):
         drawn = torch.randn(4, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         self.table = nn.Parameter(drawn)  # after the context, and after each first token
 
-    def logits(self, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+    def logits(self, ids: Int[Tensor, "b t"], first: int = 0) -> Float[Tensor, "b k v"]:
+        assert first == 0
         return torch.stack(
             [self.table[:1].expand(len(ids), -1), self.table[ids[:, 1] + 1], self.table[ids[:, 2] + 1]], 1
         )

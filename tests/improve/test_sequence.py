@@ -10,7 +10,7 @@ from pinxit.errors import ConfigError, DataError
 from pinxit.improve.config import PairsConfig
 from pinxit.improve.gap import combine
 from pinxit.improve.reward import compare
-from pinxit.improve.sequence import Encoded, Weights, encode, limit, log_probability, pieces, stack, trained
+from pinxit.improve.sequence import Encoded, Weights, begin_of, encode, limit, log_probability, pieces, stack, trained
 from pinxit.improve.sft import show_prompt, show_worse
 from pinxit.improve.template import Question
 
@@ -25,6 +25,14 @@ def test_log_probabilities_are_those_written_out() -> None:
         for place in range(1, 5):
             wanted = -F.cross_entropy(logits[row, place - 1], ids[row, place])
             assert_close(found[row, place], wanted)
+    last = log_probability(logits[:, 2:], ids)
+    assert_close(last[:, 3:], found[:, 3:])
+    assert not last[:, :3].any()
+
+
+def test_logits_are_needed_from_the_place_before_the_first_answer() -> None:
+    assert begin_of(torch.tensor([[False, False, False, True], [False, False, True, False]])) == 1
+    assert begin_of(torch.tensor([[True, True]])) == 0
 
 
 def test_a_batch_holds_contexts_and_marked_answers() -> None:

@@ -95,6 +95,7 @@ def test_what_pads_a_short_text_changes_none_of_its_logits() -> None:
     together = language.logits(torch.stack([padded, long]))
     assert_close(together[0, : len(short)], language.logits(short[None])[0], rtol=1e-4, atol=1e-5)
     assert_close(together[1], language.logits(long[None])[0], rtol=1e-4, atol=1e-5)
+    assert_close(language.logits(torch.stack([padded, long]), 5), together[:, 5:])
     states = language.states(torch.stack([padded, long]))
     assert_close(language.network.lm_head(states), together)
 

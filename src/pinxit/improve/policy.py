@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from pinxit.improve.config import ReinforcementConfig
 from pinxit.improve.rollout import Rollouts
-from pinxit.improve.sequence import log_probability, trained
+from pinxit.improve.sequence import begin_of, log_probability, trained
 from pinxit.models.language import CausalLanguage
 from pinxit.rng import Draws
 from pinxit.train.objective import Loss
@@ -61,9 +61,10 @@ class Reinforcement:
     def loss(self, batch: Rollouts, draws: Draws, state: TrainState) -> Loss:
         """The sum over answers of what has the gradient above; parts are means over answers."""
         ids, answer = (rearrange(each, "b s t -> (b s) t") for each in (batch.ids, batch.answer))
-        logits = self.language.logits(ids) / self.config.sampling.temperature
+        first, temperature = begin_of(answer), self.config.sampling.temperature
+        logits = self.language.logits(ids, first) / temperature
         with torch.no_grad():
-            before = self.start.logits(ids) / self.config.sampling.temperature
+            before = self.start.logits(ids, first) / temperature
         said = (log_probability(logits, ids) * answer).sum(1)
         apart = (self.divergence(logits, before, ids) * answer).sum(1)
         beta, reward = self.config.penalty, batch.reward.flatten()
@@ -80,13 +81,14 @@ class Reinforcement:
         return Loss(total, len(reward), parts)
 
     def divergence(
-        self, logits: Float[Tensor, "n t v"], before: Float[Tensor, "n t v"], ids: Int[Tensor, "n t"]
+        self, logits: Float[Tensor, "n k v"], before: Float[Tensor, "n k v"], ids: Int[Tensor, "n t"]
     ) -> Float[Tensor, "n t"]:
-        """How far the policy is from its start at every token, in nats; zero at the first, which nothing precedes."""
+        """How far the policy is from its start at every token, in nats; zero where no logits tell."""
         if self.config.divergence == "sampled":
             return log_probability(logits.detach(), ids) - log_probability(before, ids)
         now, then = logits[:, :-1].log_softmax(-1), before[:, :-1].log_softmax(-1)
-        return nn.functional.pad((now.exp() * (now - then)).sum(-1), (1, 0))
+        apart = (now.exp() * (now - then)).sum(-1)
+        return nn.functional.pad(apart, (ids.shape[1] - apart.shape[1], 0))
 
     def after_step(self, state: TrainState) -> None:
         """Nothing else moves."""

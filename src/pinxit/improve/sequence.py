@@ -124,10 +124,16 @@ class Encoded:
         return Plan(batch, tuple(((1, length), tuple(group)) for length, group in sorted(groups.items())))
 
 
-def log_probability(logits: Float[Tensor, "n t v"], ids: Int[Tensor, "n t"]) -> Float[Tensor, "n t"]:
-    """The log-probability of every token after those before it; of the first, which nothing precedes, zero."""
-    said = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, 1:, None])[..., 0]
-    return nn.functional.pad(said, (1, 0))
+def begin_of(answer: Bool[Tensor, "n t"]) -> int:
+    """The place before the first token that answers: from there on logits are needed."""
+    return max(0, int(answer.any(0).nonzero()[0]) - 1)
+
+
+def log_probability(logits: Float[Tensor, "n k v"], ids: Int[Tensor, "n t"]) -> Float[Tensor, "n t"]:
+    """The log-probability of every token after those before it, where logits of the last `k` places tell it; else 0."""
+    told = logits.shape[1] - 1
+    said = logits[:, :-1].log_softmax(-1).gather(-1, ids[:, ids.shape[1] - told :, None])[..., 0]
+    return nn.functional.pad(said, (ids.shape[1] - told, 0))
 
 
 def trained(module: nn.Module) -> dict[str, nn.Parameter]:

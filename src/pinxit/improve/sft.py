@@ -12,7 +12,7 @@ from einops import rearrange
 from torch import nn
 
 from pinxit.improve.pair import Pair
-from pinxit.improve.sequence import Sequences, log_probability, trained
+from pinxit.improve.sequence import Sequences, begin_of, log_probability, trained
 from pinxit.improve.template import Question
 from pinxit.models.language import CausalLanguage
 from pinxit.rng import Draws
@@ -40,7 +40,7 @@ class Imitation:
     def loss(self, batch: Sequences, draws: Draws, state: TrainState) -> Loss:
         """The sum over the answers' tokens, whose number is the weight."""
         ids, answer = (rearrange(each, "b s t -> (b s) t") for each in (batch.ids, batch.answer))
-        said = log_probability(self.language.logits(ids), ids)
+        said = log_probability(self.language.logits(ids, begin_of(answer)), ids)
         return Loss(-said[answer].sum(), batch.tokens)
 
     def after_step(self, state: TrainState) -> None:

@@ -10,6 +10,7 @@ The answer follows, then the sign of the end. Signs spelled out in a text are re
 
 from collections.abc import Sequence
 from copy import deepcopy
+from inspect import signature
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -43,8 +44,8 @@ class LanguageModel(Protocol):
         """The text of an answer's tokens."""
         ...
 
-    def logits(self, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
-        """At every token what follows it; texts begin together and are padded at their ends."""
+    def logits(self, ids: Int[Tensor, "b t"], first: int = 0) -> Float[Tensor, "b k v"]:
+        """At every place from `first` on, what follows it; texts begin together and are padded at their ends."""
         ...
 
     def states(self, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t d"]:
@@ -71,6 +72,7 @@ class CausalLanguage(nn.Module):
         self.width: int = network.config.hidden_size
         self.end: int = tokenizer.eos_token_id
         self.pad: int = self.end if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        self._keeps_last = "logits_to_keep" in signature(network.forward).parameters
         self._before, self._after = self._frame()
 
     @property
@@ -96,10 +98,14 @@ class CausalLanguage(nn.Module):
         read: str = self.tokenizer.backend_tokenizer.decode(list(answer), skip_special_tokens=True)
         return read.replace(LOST, "").strip()
 
-    def logits(self, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
-        """At every token what follows it: no token sees what comes after, so that padding there needs no mask."""
-        logits: Tensor = self.network(input_ids=ids, use_cache=False).logits
-        return logits.float()
+    def logits(self, ids: Int[Tensor, "b t"], first: int = 0) -> Float[Tensor, "b k v"]:
+        """At every place from `first` on, what follows it.
+
+        No token sees what comes after, so that padding there needs no mask.
+        """
+        asked = {"logits_to_keep": ids.shape[1] - first} if self._keeps_last else {}
+        logits: Tensor = self.network(input_ids=ids, use_cache=False, **asked).logits
+        return (logits if self._keeps_last else logits[:, first:]).float()
 
     def states(self, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t d"]:
         """The last layer's states, from which the logits are made."""
