@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from math import ceil
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -68,12 +68,16 @@ def plan(cache: Cache, batch: int, places: Sequence[int] | None = None) -> Plan:
     return Plan(batch, tuple((size, tuple(group)) for size, group in sorted(groups.items())))
 
 
-@runtime_checkable
-class Source(Protocol):
-    """Gives the batches of a cache."""
+B = TypeVar("B")
+B_co = TypeVar("B_co", covariant=True)
 
-    def batch(self, places: Sequence[int], first: int) -> Batch:
-        """Pictures of one bucket whose first stands at place `first` of the run; captions by their weights."""
+
+@runtime_checkable
+class Source(Protocol[B_co]):
+    """Gives the batches of a cache, or of other examples that can be read at any place."""
+
+    def batch(self, places: Sequence[int], first: int) -> B_co:
+        """Examples of one bucket whose first stands at place `first` of the run."""
         ...
 
 
@@ -84,7 +88,7 @@ class FromDisk:
         self.cache, self.seed, self.device = cache, seed, device
 
     def batch(self, places: Sequence[int], first: int) -> Batch:
-        """Captions are padded to the longest of the batch."""
+        """One caption each, drawn by their weights, padded to the longest of the batch."""
         rows, position = [self.cache[place] for place in places], tuple(range(first, first + len(places)))
         drawn = Draws(self.seed, position).uniform("caption").tolist()
         captions = [self.cache.stored(choose(row, share)) for row, share in zip(rows, drawn, strict=True)]
@@ -123,18 +127,18 @@ def choose(row: Row, share: float) -> str:
     return row.hashes[bisect_right(bounds(row.weights), share)]
 
 
-class CacheLoader:
+class CacheLoader(Generic[B]):
     """Steps of batches, one ahead in a thread; `waited` is how long the loop stood still for them, in seconds."""
 
-    def __init__(self, source: Source, how: Plan, seed: int, *, accumulation: int = 1, started: int = 0) -> None:
+    def __init__(self, source: Source[B], how: Plan, seed: int, *, accumulation: int = 1, started: int = 0) -> None:
         self.source, self.plan, self.seed = source, how, seed
         self.accumulation, self.started = accumulation, started
         self.waited = 0.0
         self._epoch: tuple[int, list[list[int]]] = (-1, [])
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="loader")
-        self._ahead: tuple[int, Future[list[Batch]]] | None = None
+        self._ahead: tuple[int, Future[list[B]]] | None = None
 
-    def next_step(self, seen: int) -> list[Batch]:
+    def next_step(self, seen: int) -> list[B]:
         """The micro-batches of the step that starts when `seen` examples of the run were seen."""
         begun = time.perf_counter()
         if self._ahead is None or self._ahead[0] != seen:
@@ -145,7 +149,7 @@ class CacheLoader:
         self._ahead = (after, self._pool.submit(self.step_at, after))
         return batches
 
-    def step_at(self, seen: int) -> list[Batch]:
+    def step_at(self, seen: int) -> list[B]:
         """The same, made now; nothing but the arguments decides what comes out."""
         number, index = divmod((seen - self.started) // self.plan.batch, self.plan.batches)
         known, epoch = self._epoch  # read once: the thread ahead may move it

@@ -13,10 +13,10 @@ anchor it is: a straight path is consistent whatever it leads to.
 
 What the weights do: in units of the velocity both errors are of one number, so that the network's best answer at t is
 the mean of the true velocity there and of its own at s, weighed b to a; by and by, of all velocities ahead on its path,
-each level's a / (a + b) of the one before. It looks a / b levels ahead on the average, and drawing in n steps wants half
-a step, 1 / 2n of the path. With too large an a the answers agree with each other whatever the condition says. And what is
-true near the clean end has to come up level by level, each as slow as the average: hence few levels, and an average of
-few steps.
+each level's a / (a + b) of the one before. It looks a / b levels ahead on the average, and drawing in n steps wants
+half a step, 1 / 2n of the path. With too large an a the answers agree with each other whatever the condition says. And
+what is true near the clean end has to come up level by level, each as slow as the average: hence few levels, and an
+average of few steps.
 """
 
 import torch

@@ -113,3 +113,48 @@ class DiffusersAutoencoderConfig(Config):
 
 
 AutoencoderConfig = Annotated[SmallCodecConfig | DiffusersAutoencoderConfig, Field(discriminator="kind")]
+
+
+class LoraConfig(Config):
+    """Low-rank adapters (Hu et al. 2021) on the linear layers of a language model, whose own weights stay."""
+
+    rank: int = Field(16, gt=0)
+    alpha: float = Field(32.0, gt=0, description="the adapter's product is scaled by this over the rank")
+    layers: Literal["all-linear"] | tuple[str, ...] = Field(
+        "all-linear", description="or the last parts of their names"
+    )
+
+
+class FolderLanguageConfig(Config):
+    """Any causal language model in a folder, as transformers writes them."""
+
+    kind: Literal["folder"] = "folder"
+    folder: str
+    adapter: str | None = Field(None, description="folder of an adapter in peft's form, trained on this very model")
+    lora: LoraConfig | None = Field(None, description="train new adapters; none: the adapter named, else all weights")
+
+    @model_validator(mode="after")
+    def _adapters_are_old_or_new(self) -> "FolderLanguageConfig":
+        if self.adapter is not None and self.lora is not None:
+            raise ValueError("adapter names trained adapters and lora asks for new ones; drop either")
+        return self
+
+
+class SmallLanguageConfig(Config):
+    """A decoder of pinxit's own size (2.2M weights), with words of its own, for a machine without a GPU."""
+
+    kind: Literal["small"] = "small"
+    words: int = Field(2000, ge=260, le=2000, description="most tokens: 256 bytes, 3 signs, the most frequent words")
+    depth: int = Field(4, gt=0)
+    width: int = Field(192, gt=0)
+    heads: int = Field(4, gt=0)
+    length: int = Field(256, gt=0, description="most tokens of context and answer together")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "SmallLanguageConfig":
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width {self.width} is not a multiple of twice heads {self.heads}; change either one")
+        return self
+
+
+LanguageConfig = Annotated[FolderLanguageConfig | SmallLanguageConfig, Field(discriminator="kind")]

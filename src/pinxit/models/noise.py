@@ -1,4 +1,4 @@
-"""What torchao, and libraries that look for it, log when they are imported: nothing that concerns pinxit."""
+"""What other libraries say that concerns nobody: torchao's lines when it is imported, transformers' progress bars."""
 
 import logging
 from collections.abc import Iterator
@@ -26,3 +26,17 @@ def hushed() -> Iterator[None]:
     finally:
         for logger in loggers:
             logger.removeFilter(keep)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Within it transformers shows no progress of its own."""
+    from transformers.utils import logging as said
+
+    was_shown = said.is_progress_bar_enabled()
+    said.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_shown:
+            said.enable_progress_bar()

@@ -137,12 +137,12 @@ class Material:
         """Whether training holds the cache in the device's memory."""
         return fits(self.cache, self.device)
 
-    def loader(self, started: int) -> CacheLoader:
+    def loader(self, started: int) -> CacheLoader[Batch]:
         """The stream of the stage that began when `started` examples of the run were seen."""
         return CacheLoader(self.source, self.plan, self.seed, accumulation=self.stage.accumulation, started=started)
 
     @cached_property
-    def source(self) -> Source:
+    def source(self) -> Source[Batch]:
         """Where batches come from: the device's memory, or the disk."""
         return Resident(self.cache, self.seed, self.device) if self.is_resident else self.disk
 
@@ -151,7 +151,7 @@ class Material:
         return replace(compute, recorded=compute.recorded and self.is_resident)
 
     @property
-    def disk(self) -> Source:
+    def disk(self) -> Source[Batch]:
         """Batches read from the cache's files, on the device."""
         return FromDisk(self.cache, self.seed, self.device)
 

@@ -113,8 +113,8 @@ class Run(Generic[B]):
         bad = [b for b, v in zip(batches, values, strict=True) if not math.isfinite(v)] or list(batches)
         keys = [key for batch in bad for key in batch.keys]
         raise DivergenceError(
-            f"step at {self.state.seen} pictures seen",
-            f"loss {values}, gradient norm {norm} on the pictures {', '.join(keys[:16])}"
+            f"step at {self.state.seen} examples seen",
+            f"loss {values}, gradient norm {norm} on the examples {', '.join(keys[:16])}"
             + (f" and {len(keys) - 16} more" if len(keys) > 16 else ""),
-            f"the last good checkpoint is {self.last_good()}: lower the rate or look at these pictures, then resume",
+            f"the last good checkpoint is {self.last_good()}: lower the rate or look at these examples, then resume",
         )
