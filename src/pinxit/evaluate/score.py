@@ -130,7 +130,7 @@ def _mark(verdict: Verdict, asked: Facts) -> Iterable[tuple[str, bool]]:
     for (first, area), (second, other) in combinations(zip(asked.pieces, shown, strict=True), 2):
         axis, sign = AXIS[relation(first, second)]
         right = False
-        if area and other and _is_found(area, first) and _is_found(other, second):
+        if area and other and is_found(area, first) and is_found(other, second):
             right = sign * (other.centre[axis] - area.centre[axis]) > 0
         yield ("above_below" if axis else "left_right"), right
 
@@ -143,7 +143,8 @@ def _mark_piece(area: Area | None, piece: Placed) -> Iterable[tuple[str, bool]]:
     yield "style", area is not None and area.style == piece.style
 
 
-def _is_found(area: Area, piece: Placed) -> bool:
+def is_found(area: Area, piece: Placed) -> bool:
+    """Whether the piece's concept is among the first that the area looks like, by either measure."""
     return min(area.by_pixels.rank(piece.concept), area.by_lite0.rank(piece.concept)) <= FIRST
 
 

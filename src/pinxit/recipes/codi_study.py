@@ -4,13 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
-from pinxit.config import Config
 from pinxit.errors import DataError
 from pinxit.log import read_lines
 from pinxit.recipes.study import FEW, MANY, WHOLE, Study
 from pinxit.recipes.trial import TASKS, Trial
-
-Row = Mapping[str, object]
+from pinxit.recipes.verdict import Finished, Verdict, judge, told
 
 STUDY = "codi"
 BACKBONES = ("flow", "iddpm")
@@ -45,7 +43,8 @@ def reproduce(evidence: Path, page: Path, work: Path, only: str, fill: bool) -> 
     trials = [trial for name in study.backbones for trial in plan(name)]
     if fill:
         study.fill([trial for trial in trials if only in trial.name])
-    redraw(page, tables(read_lines(study.evidence)))
+    rows = [Finished.model_validate(row) for row in read_lines(study.evidence)]
+    redraw(page, tables(rows, judge(study, rows, evidence / f"{STUDY}-verdicts.jsonl")))
     return sum(not study.missing(trial) for trial in trials), len(trials)
 
 
@@ -65,6 +64,7 @@ def plan(backbone: str) -> list[Trial]:
         *METHODS,
         *each([{"method": "CoDi"}], {"objective": ABLATION}),
         *each(METHODS, {"task": list(TASKS)}),
+        *each([{"method": "bicubic"}], {"task": [task for task in TASKS if "upscale" in task]}),
         *each(METHODS, {"rate": RATES}),
         *each(METHODS, {"compute": CURVE}),
         *each(METHODS, {"seed": SEEDS}),
@@ -85,43 +85,19 @@ def each(
     return [{**method, **chosen} for chosen in settings for method in methods]
 
 
-def tables(rows: Iterable[Row]) -> str:
-    """Markdown: a table for each backbone and task, of the rows that there are."""
-    parts, known = [], [Finished.model_validate(row) for row in rows]
-    for backbone, task in sorted({(row.trial.backbone, row.trial.task) for row in known}):
-        group = [row for row in known if (row.trial.backbone, row.trial.task) == (backbone, task)]
-        parts.append(f"### {task}, {backbone}\n\n{_table(group)}\n")
+def tables(rows: Sequence[Finished], verdicts: Iterable[Verdict]) -> str:
+    """Markdown: a table for each backbone and task, of the rows that there are, and below it what they say of CoDi."""
+    parts, lines = [], told(verdicts)
+    for backbone, task in sorted({(row.trial.backbone, row.trial.task) for row in rows}):
+        group = [row for row in rows if (row.trial.backbone, row.trial.task) == (backbone, task)]
+        below = "".join(f"{line}\n" for line in lines.get((backbone, task), []))
+        floors = group[-1]
+        above = (
+            f"{floors.n:,} pictures; halves of the true ones apart: kernel 0 ± {1.96 * floors.kernel_floor:.2f}, "
+            f"Fréchet {floors.frechet_floor:.1f}."
+        )
+        parts.append(f"### {task}, {backbone}\n\n{above}\n\n{_table(group)}\n" + (f"\n{below}" if below else ""))
     return "\n".join(parts)
-
-
-class Finished(Config):
-    """A finished row, as it stands in the file; the kernel distance with its 95 % interval."""
-
-    name: str
-    trial: Trial
-    solver: str
-    steps: int
-    kernel: float
-    interval: tuple[float, float]
-    frechet: float
-    hed: float
-    psnr: float
-    ssim: float
-    edges: float | None = None
-    n: int
-    images: int
-    seconds: float
-
-    @property
-    def method(self) -> str:
-        """The method in the paper's words."""
-        trial = self.trial
-        name = {"fine-tune": "ControlNet", "CoDi": "CoDi", "CM-II": "CM-II", "GD-II": "GD-II"}[trial.method]
-        if trial.method == "fine-tune" and self.solver == "dpm":
-            name += ", DPM-Solver++"
-        if trial.method == "CoDi" and trial.objective != "ours":
-            name += f", {trial.objective}"
-        return f"{name}, all weights" if trial.trains == "all" else name
 
 
 def _table(rows: Sequence[Finished]) -> str:
@@ -133,8 +109,8 @@ def _table(rows: Sequence[Finished]) -> str:
         f"| method | rate | pictures | {' | '.join(map(str, (*FEW, MANY)))} | Fréchet | HED | PSNR | SSIM |",
         f"|---|---|---|{'---|' * (len(FEW) + 1)}---|---|---|---|",
     ]
-    for method in dict.fromkeys(row.method for row in whole):
-        of_method = [row for row in whole if row.method == method]
+    for method in dict.fromkeys(row.label for row in whole):
+        of_method = [row for row in whole if row.label == method]
         judged = [row for row in of_method if row.steps == JUDGED] or of_method
         best = min(judged, key=lambda row: row.kernel)
         chosen = {row.steps: row for row in of_method if _same_run(row.trial, best.trial)}
@@ -153,8 +129,8 @@ def _same_run(one: Trial, other: Trial) -> bool:
 
 
 def _distance(row: Finished | None) -> str:
-    """A kernel distance in thousandths, with half of its interval."""
+    """A kernel distance with half of its interval."""
     if row is None:
         return ""
     low, high = row.interval
-    return f"{1000 * row.kernel:.1f} ± {500 * (high - low):.1f}"
+    return f"{row.kernel:.2f} ± {(high - low) / 2:.2f}"

@@ -36,7 +36,7 @@ class Trial(Config):
 
     backbone: Literal["flow", "iddpm"] = "flow"
     task: str = "inpaint"
-    method: Literal["fine-tune", "CoDi", "CM-II", "GD-II"]
+    method: Literal["fine-tune", "CoDi", "CM-II", "GD-II", "bicubic"]
     objective: str = Field("ours", description="of CoDi")
     trains: Literal["branch", "all"] = "branch"
     rate: float = Field(1.0, gt=0, description="times the recipe's rates")
@@ -52,6 +52,8 @@ class Trial(Config):
         for field, found, known in (("task", self.task, TASKS), ("objective", self.objective, OBJECTIVES)):
             if found not in known:
                 raise ValueError(f"{field} {found} is none of {', '.join(known)}")
+        if self.method == "bicubic" and TASKS[self.task].kind != "upscale":
+            raise ValueError(f"method bicubic does not {self.task}; say an upscale for task")
         return self
 
     @property
@@ -62,6 +64,8 @@ class Trial(Config):
             "CM-II": [f"split {self.split:g}"],
             "GD-II": [f"split {self.split:g}", f"for {self.final}"],
         }.get(self.method, [])
+        if self.method == "bicubic":
+            return f"{self.backbone}, {self.task}, bicubic"
         parts = [self.backbone, self.task, self.method, *own]
         parts += ["all weights"] if self.trains == "all" else []
         return ", ".join([*parts, f"rate {self.rate:g}", f"{self.compute}k", f"seed {self.seed}"])
@@ -91,19 +95,23 @@ class Trial(Config):
 
     @property
     def images(self) -> int:
-        """Pictures seen for the computing that is left to it."""
+        """Pictures seen for the computing that is left to it; bicubic enlarging sees none."""
+        if self.method == "bicubic":
+            return 0
         left = self.compute - (self.before.compute if self.before else 0)
         return max(1, left * 1000 // (self.price * BATCH)) * BATCH
 
-    def recipe(self, card: ModelCard, start: Path, begins: Path | None) -> Recipe:
-        """Its recipe on the backbone of a file; `begins` is the run folder of the fine-tune before."""
+    def recipe(self, card: ModelCard, start: Path, begins: Path | None, pictures: int) -> Recipe:
+        """Its recipe on the backbone of a file, on so many different pictures; `begins` is the run folder of the
+        fine-tune before.
+        """
         task = TASKS[self.task]
         base = codi(task.kind, card, str(start))
         stage, branch = base.stages["codi"], base.stages["codi"].branch
         assert branch is not None
         optimizer = stage.optimizer
         rates = {name: self.rate * getattr(optimizer, name) for name in ("learning_rate", "matrix_rate")}
-        data = EmojiDataConfig(styles=card.styles, pictures=8_000, sparse=0.0)
+        data = EmojiDataConfig(styles=card.styles, pictures=pictures, sparse=0.0)
         changes = {
             "data": data, "images": self.images, "batch": BATCH, "optimizer": optimizer.model_copy(update=rates),
             "average": stage.average.model_copy(update={"memory": FOLLOWED * BATCH}),
