@@ -168,7 +168,7 @@ def test_a_model_file_comes_back_whole_and_foreign_files_are_refused(pipeline: P
         assert torch.equal(network.state_dict()[name], tensor)
     assert model_file(tmp_path) == file
     (tmp_path / "bad.safetensors").write_bytes(b"no tensors here")
-    with pytest.raises(CheckpointError, match="no safetensors"):
+    with pytest.raises(CheckpointError, match="no whole safetensors"):
         read_card(tmp_path / "bad.safetensors")
     with pytest.raises(CheckpointError, match="no model file"):
         model_file(tmp_path / "nowhere")

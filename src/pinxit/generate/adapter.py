@@ -1,6 +1,5 @@
 """An adapter file: one task's branch, and in its header the backbone, the encoders and the grid it belongs with."""
 
-import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Literal
 
 import torch
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -22,6 +20,7 @@ from pinxit.models.adapter.control import Controlled
 from pinxit.models.config import ControlConfig, NullKind
 from pinxit.models.identity import AutoencoderIdentity, TextIdentity
 from pinxit.models.null import HELD, NullCondition, hold_null
+from pinxit.models.stamp import read_stamp
 from pinxit.models.transformer import Transformer
 
 HEADER = "pinxit.adapter"
@@ -75,17 +74,9 @@ def write_adapter(file: Path, network: Controlled, card: AdapterCard, dtype: tor
 
 def read_adapter_card(file: Path) -> AdapterCard:
     """The card of an adapter file, without its weights; CheckpointError where it is none, or not whole."""
-    if not file.is_file():
-        raise CheckpointError(file, "there is no such file", "name an adapter file, or a run that teaches a condition")
+    said = read_stamp(file, HEADER, "name an adapter file of pinxit, or a run that teaches a condition")
     try:
-        with safe_open(file, framework="pt") as opened:
-            header = (opened.metadata() or {}).get(HEADER)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(file, f"it is no whole safetensors file ({error})", "fetch or copy it again") from error
-    if header is None:
-        raise CheckpointError(file, f"its header has no {HEADER!r}", "name an adapter file written by pinxit")
-    try:
-        return AdapterCard.model_validate(json.loads(header))
+        return AdapterCard.model_validate_json(said)
     except ValidationError as error:
         raise CheckpointError(file, f"its card cannot be read ({error})", "update pinxit") from error
 

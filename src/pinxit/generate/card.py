@@ -1,6 +1,5 @@
 """A model file: weights and, in its header, everything they belong with."""
 
-import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Literal
 
 import torch
 from pydantic import Field, ValidationError
-from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -21,6 +19,7 @@ from pinxit.models.config import AutoencoderConfig, NullKind, TextConfig, Transf
 from pinxit.models.device import Device
 from pinxit.models.identity import AutoencoderIdentity, TextIdentity
 from pinxit.models.null import NullCondition
+from pinxit.models.stamp import read_stamp
 from pinxit.models.transformer import Transformer
 
 HEADER = "pinxit.model"
@@ -87,17 +86,9 @@ def write_stamped(file: Path, tensors: Mapping[str, Tensor], header: str, card: 
 
 def read_card(file: Path) -> ModelCard:
     """The card of a model file, without its weights."""
-    if not file.is_file():
-        raise CheckpointError(file, "there is no such file", "name a run folder or a model file of pinxit")
+    said = read_stamp(file, HEADER, "name a run folder or a model file of pinxit")
     try:
-        with safe_open(file, framework="pt") as opened:
-            header = (opened.metadata() or {}).get(HEADER)
-    except Exception as error:
-        raise CheckpointError(file, f"it is no safetensors file ({error})", "name a model file of pinxit") from error
-    if header is None:
-        raise CheckpointError(file, f"its header has no {HEADER!r}", "name a model file written by pinxit")
-    try:
-        return ModelCard.model_validate(json.loads(header))
+        return ModelCard.model_validate_json(said)
     except ValidationError as error:
         raise CheckpointError(file, f"its card cannot be read ({error})", "update pinxit") from error
 

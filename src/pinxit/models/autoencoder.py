@@ -8,15 +8,17 @@ import torch
 from einops import rearrange
 from jaxtyping import Float
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pinxit.errors import CheckpointError
 from pinxit.models.config import AutoencoderConfig, DiffusersAutoencoderConfig, SmallAutoencoderConfig
 from pinxit.models.device import Device
-from pinxit.models.identity import SHIPPED, AutoencoderIdentity, identify_diffusers
+from pinxit.models.identity import SHIPPED, SMALL_HEADER, SMALL_REMEDY, AutoencoderIdentity, identify_diffusers
 from pinxit.models.noise import hushed
+from pinxit.models.stamp import read_stamp
 
 
 @runtime_checkable
@@ -164,19 +166,10 @@ class DiffusersCodec:
 
 def load_small(file: Path, device: Device = "cpu") -> SmallCodec:
     """The small autoencoder of a safetensors file whose header holds its configuration; half precision is widened."""
-    if not file.is_file():
-        raise CheckpointError(file, "there is no such file", "name the weights of a small autoencoder of pinxit")
-    try:
-        with safe_open(file, framework="pt") as opened:
-            header = (opened.metadata() or {}).get("pinxit.autoencoder")
-            weights = {name: opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118  (no iterable)
-    except SafetensorError as error:
-        raise CheckpointError(file, f"it is no whole safetensors file ({error})", "fetch or copy it again") from error
-    if header is None:
-        raise CheckpointError(file, "its header has no 'pinxit.autoencoder'", "name a file written by pinxit")
+    header = read_stamp(file, SMALL_HEADER, SMALL_REMEDY)
     try:
         network = SmallAutoencoder(SmallAutoencoderConfig.model_validate_json(header))
-        network.load_state_dict(weights)
+        network.load_state_dict({name: tensor.float() for name, tensor in load_file(file).items()})
     except (ValidationError, RuntimeError) as error:
         problem = f"its weights are not those that its header tells of ({error})"
         raise CheckpointError(file, problem, "name a file written by pinxit of this version") from error

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 
 from pinxit.config import Config
 from pinxit.errors import CheckpointError
 from pinxit.models.config import AutoencoderConfig, DiffusersAutoencoderConfig, SmallAutoencoderConfig, T5Config
+from pinxit.models.stamp import read_stamp
 
+SMALL_HEADER = "pinxit.autoencoder"
+SMALL_REMEDY = "name the weights of a small autoencoder of pinxit"
 SHIPPED = Path(__file__).parent.parent / "weights" / "autoencoder.safetensors"
 T5_WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "pytorch_model.bin", "pytorch_model-*-of-*.bin")
 
@@ -60,15 +62,7 @@ def identify_autoencoder(config: AutoencoderConfig) -> AutoencoderIdentity:
 
 def identify_small(file: Path) -> AutoencoderIdentity:
     """The identity of a small autoencoder of pinxit, whose header holds its configuration."""
-    if not file.is_file():
-        raise CheckpointError(file, "there is no such file", "name the weights of a small autoencoder of pinxit")
-    try:
-        with safe_open(file, framework="np") as opened:
-            header = (opened.metadata() or {}).get("pinxit.autoencoder")
-    except SafetensorError as error:
-        raise CheckpointError(file, f"it is no whole safetensors file ({error})", "fetch or copy it again") from error
-    if header is None:
-        raise CheckpointError(file, "its header has no 'pinxit.autoencoder'", "name a file written by pinxit")
+    header = read_stamp(file, SMALL_HEADER, SMALL_REMEDY)
     try:
         channels = SmallAutoencoderConfig.model_validate_json(header).channels
     except ValidationError as error:

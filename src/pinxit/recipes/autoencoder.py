@@ -20,6 +20,7 @@ from pinxit.errors import CheckpointError
 from pinxit.log import Bar, drop_lines_after
 from pinxit.models.autoencoder import SmallAutoencoder
 from pinxit.models.config import SmallAutoencoderConfig
+from pinxit.models.identity import SMALL_HEADER
 from pinxit.rng import numpy_at, seed_at
 from pinxit.train.autoencoder import AutoencoderObjective, PictureLoader
 from pinxit.train.average import Average
@@ -106,7 +107,7 @@ def ship(network: SmallAutoencoder, pictures: list[Pixels], file: Path) -> None:
     network.standardise(latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
     file.parent.mkdir(parents=True, exist_ok=True)
     halved = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(halved, file, {"pinxit.autoencoder": json.dumps(network.config.model_dump())})
+    save_file(halved, file, {SMALL_HEADER: json.dumps(network.config.model_dump())})
 
 
 def psnr(first: Pixels, second: Pixels, mask: np.ndarray | None = None) -> float:
