@@ -10,6 +10,7 @@ from pinxit.improve.config import RefineConfig
 from pinxit.improve.folder import IMPROVER, POLICY, find_improver, load_gap, load_speaker, read_improver_card
 from pinxit.improve.rollout import answer
 from pinxit.improve.score import GapScore, Score
+from pinxit.improve.sequence import SLACK
 from pinxit.improve.template import Question, join
 from pinxit.models.device import Device
 from pinxit.models.language import CausalLanguage
@@ -116,6 +117,11 @@ class Improver:
             for place, text, gap in zip(going, texts, self.gaps(asked, texts), strict=True):
                 traces[place] = self._after(traces[place], text, gap)
         return [replace(trace, stop=trace.stop or "rounds") for trace in traces]
+
+    def check(self, prompt: str) -> None:
+        """Raises DataError where the prompt and two answers, each as long as may be, are more than is read."""
+        frame = len(self.language.context(join(prompt, "")))
+        self.language.check_room(frame + self.config.sampling.most + SLACK, self.config.sampling.most)
 
     def gaps(self, asked: Sequence[Question], texts: Sequence[str]) -> list[float]:
         """How much better each text is predicted to be than the answer it improves: zero where they are the same.
