@@ -4,6 +4,8 @@ import json
 import os
 import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from tests.cli.conftest import Answer
 from tests.cli.test_generate import Pipeline, pipeline
 from tests.data.vision import write
 from tests.improve.toy import decoder
-from tests.recipes.improving import flags, tiny, write_preferences
+from tests.recipes.improving import TINY, flags, tiny, write_preferences
 
 __all__ = ["pipeline"]  # a fixture
 
@@ -73,6 +75,23 @@ def test_preferences_become_an_improver_through_a_stop(
     assert Improver.load("runs/preferences")("red cat house", "a cat.") is not None
 
 
+def test_a_model_without_chat_template_and_pad_token_gets_adapters(pinxit: Run, here: Path) -> None:
+    pytest.importorskip("peft")
+    save_language(decoder(), Path("model"))
+    file = Path("model/tokenizer_config.json")
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({name: value for name, value in told.items() if name != "pad_token"}))
+    settings = flags({name: value for name, value in TINY.items() if name != "language"})
+    answer = pinxit("improve", "train", str(here), "--model", "model", *settings, "--language.lora.rank", "2")
+    assert (answer.status, answer.err) == (0, "")
+    assert Path("runs/preferences/improver/adapter_config.json").is_file()
+    assert pinxit("improve", "text", "red cat", "--improver", "runs/preferences").status == 0
+    save_language(decoder(1), Path("model"))
+    strange = pinxit("improve", "text", "red cat", "--improver", "runs/preferences")
+    assert (strange.status, strange.err.count("\n")) == (1, 1)
+    assert "it was trained on another model than" in strange.err
+
+
 @pytest.mark.usefixtures("here")
 def test_what_cannot_be_trained_is_one_line(pinxit: Run) -> None:
     Path("run").mkdir()
@@ -116,6 +135,13 @@ def test_a_text_is_improved_and_its_rounds_are_shown(pinxit: Run, trained: Path)
     assert pinxit(*words, "--rounds", "0", "--answer", "a cat at the lake.").out == "a cat at the lake.\n"
     assert pinxit(*words, "--answer", "").status == 0
     assert pinxit("improve", "text", "红猫", *words[3:], "--answer", "").status == 0
+
+
+def test_nothing_but_the_answer_is_said(trained: Path) -> None:
+    code = "from pinxit.cli.main import main; main()"
+    words = ["improve", "text", "red cat house", "--answer", "a cat.", "--rounds", "0", "--improver", str(trained)]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("a cat.\n", "")
 
 
 def test_what_cannot_be_improved_is_one_line(pinxit: Run, trained: Path, tmp_path: Path) -> None:

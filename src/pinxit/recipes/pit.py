@@ -59,9 +59,9 @@ def improvement(source: str, model: str | None = None, *, adapters: bool = True)
 
 def _small(pairs: PairsConfig) -> ImproveConfig:
     """Both models from scratch, in words of the preferences themselves."""
-    imitation = PhaseConfig(examples=48_000, optimizer=_rate(2e-3))
-    reward = RewardConfig(examples=24_000, optimizer=_rate(1e-3))
-    return _whole(pairs, SmallLanguageConfig(), imitation, reward, questions=4_800, rate=3e-4, penalty=0.2)
+    imitation = PhaseConfig(examples=24_000, optimizer=_rate(2e-3))
+    reward = RewardConfig(examples=12_000, optimizer=_rate(1e-3))
+    return _whole(pairs, SmallLanguageConfig(), imitation, reward, questions=3_200, rate=3e-4, penalty=0.2)
 
 
 def _large(pairs: PairsConfig, model: str, *, adapters: bool, third: int = 10_000) -> ImproveConfig:

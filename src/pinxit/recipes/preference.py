@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pinxit.errors import CheckpointError
 from pinxit.improve.config import ImproveConfig, PairsConfig
-from pinxit.improve.pair import Pair, Parts, Refused, part_pairs, read_pairs
+from pinxit.improve.pair import Pair, Parts, Reason, Refused, part_pairs, read_pairs
 from pinxit.improve.sequence import limit, spoken
 from pinxit.improve.source import Hub
 from pinxit.models.config import FolderLanguageConfig
@@ -34,7 +34,7 @@ class Preferences:
 
     def __str__(self) -> str:
         """Two lines: what became of the rows, and into which parts the pairs fell."""
-        reasons = [f"{count:,} {name}" for name, count in list(self.counts.items())[2:] if count]
+        reasons = [f"{count:,} {reason.value}" for reason in Reason if (count := self.counts[reason.value])]
         refused = f"; refused: {', '.join(reasons)} ({REFUSED})" if reasons else ""
         parts = ", ".join(f"{name.replace('_', ' ')} {len(pairs):,}" for name, pairs in vars(self.parts).items())
         return f"pairs: {self.counts['found']:,} rows, {self.counts['used']:,} used{refused}\n       {parts}"
