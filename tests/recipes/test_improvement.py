@@ -134,6 +134,10 @@ def test_a_folder_of_another_recipe_or_of_other_preferences_is_refused(run: Path
     source = run.parent / "preferences.jsonl"
     with pytest.raises(CheckpointError, match=r"another recipe; .*pinxit improve train"):
         improve(tiny(source, seed=3), run)
+    (tmp_path / "recipe.yaml").write_text("base: own\n")
+    with pytest.raises(CheckpointError, match="a run of another kind; choose another folder"):
+        improve(tiny(source), tmp_path)
+    assert (tmp_path / "recipe.yaml").read_text() == "base: own\n"
     text = source.read_text(encoding="utf-8")
     try:
         source.write_text(text.replace("red", "blue", 1), encoding="utf-8")

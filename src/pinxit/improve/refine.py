@@ -119,7 +119,9 @@ class Improver:
         return [replace(trace, stop=trace.stop or "rounds") for trace in traces]
 
     def check(self, prompt: str) -> None:
-        """Raises DataError where the prompt and two answers, each as long as may be, are more than is read."""
+        """Raises DataError where the prompt and answers, each as long as may be, are more than is read."""
+        if self.policy is not None:
+            self.policy.check_room(len(self.policy.context(prompt)), self.config.first.most)
         frame = len(self.language.context(join(prompt, "")))
         self.language.check_room(frame + self.config.sampling.most + SLACK, self.config.sampling.most)
 

@@ -17,7 +17,7 @@ from pinxit.models.language import CausalLanguage
 from pinxit.models.language_folder import load_language
 from pinxit.recipes.result import RECIPE
 from pinxit.recipes.table import dump_recipe, read_yaml
-from pinxit.recipes.tree import validated
+from pinxit.recipes.tree import SettingsError, validated
 
 HUB = "hub:"
 PHASES = "phases"  # the folder with a folder for each phase
@@ -46,16 +46,16 @@ def read_improvement(file: Path) -> ImproveConfig:
 
 
 def claim(config: ImproveConfig, folder: Path) -> None:
-    """The folder is this recipe's, wherever it computes; CheckpointError where another recipe has begun there."""
+    """The folder is this recipe's, wherever it computes; CheckpointError where another run has begun there."""
     file = folder / RECIPE
-    if file.is_file() and (folder / PHASES).is_dir():
-        found = read_improvement(file)
-        if found.model_copy(update={"compute": config.compute}) != config:
-            problem, remedy = (
-                "it holds a run of another recipe",
-                f"choose another folder, or: pinxit improve train {folder}",
-            )
-            raise CheckpointError(folder, problem, remedy)
+    if file.is_file():
+        try:
+            found = read_improvement(file).model_copy(update={"compute": config.compute})
+        except SettingsError as error:
+            raise CheckpointError(folder, "it holds a run of another kind", "choose another folder") from error
+        if (folder / PHASES).is_dir() and found != config:
+            remedy = f"choose another folder, or: pinxit improve train {folder}"
+            raise CheckpointError(folder, "it holds a run of another recipe", remedy)
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(dump_recipe(config), encoding="utf-8")
 
