@@ -47,6 +47,6 @@ class MissingExtra(PinxitError):  # noqa: N818  (named for what the user lacks)
 class Stopped(PinxitError):  # noqa: N818  (not an error: somebody asked)
     """A run that was asked to stop and has saved itself; the exit status is 128 + the signal."""
 
-    def __init__(self, signal: int, seen: int) -> None:
+    def __init__(self, signal: int, seen: int, unit: str = "pictures") -> None:
         self.signal = signal
-        super().__init__(f"stopped and saved at {seen} pictures seen")
+        super().__init__(f"stopped and saved at {seen} {unit} seen")

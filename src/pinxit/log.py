@@ -99,6 +99,6 @@ class Bar:
         self._last_plain, self._said = time.monotonic(), self.done
         whole, left = "", ""
         if self.total is not None:
-            whole, left = f"/{self.total}", f", {(self.total - self.done) / max(1e-9, self.speed):.0f} s left"
+            whole, left = f"/{self.total}", f", {max(0, self.total - self.done) / max(1e-9, self.speed):.0f} s left"
         text = f"{self.title}: {self.done}{whole} {self.unit}, {self.speed:.0f}/s{left} {note}"
         console.print(text.rstrip(), highlight=False, soft_wrap=True)

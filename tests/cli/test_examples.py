@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from pinxit.cli import distill_codi, train
+from pinxit.cli import distill_codi, improve_train, train
 from pinxit.cli.data_import import next_command as after_import
 from pinxit.cli.main import VERBS, find_verb
 from pinxit.cli.parse import parse, settings
 from pinxit.generate.card import read_card
 from pinxit.generate.load import SHIPPED
 from pinxit.recipes.codi import codi
+from pinxit.recipes.pit import pit
 from pinxit.recipes.table import RECIPES, dump_recipe
 from tests.cli.conftest import Answer
 
@@ -44,6 +45,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("runs/inpaint/recipe.yaml").write_text(dump_recipe(task))
     recipe = "base: own\nstages: {own: {data: {folder: data/own}}}\n"
     Path("own.yaml").write_text(recipe)
+    Path("runs/improver").mkdir()
+    Path("runs/improver/recipe.yaml").write_text(dump_recipe(pit("preferences.jsonl")))
     Path("runs/own").mkdir(parents=True)
     Path("runs/own/model.safetensors").symlink_to(SHIPPED)
     Path("runs/own/recipe.yaml").write_text(dump_recipe(RECIPES["own"]()))
@@ -61,6 +64,8 @@ def understand(command: str) -> object:
         return train.read("pinxit train", rest)
     if verb == "distill codi":
         return distill_codi.read_all("pinxit distill codi", rest)
+    if verb == "improve train":
+        return improve_train.read_all("pinxit improve train", rest)
     return parse(module.Arguments, f"pinxit {verb}", rest)
 
 

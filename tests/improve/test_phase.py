@@ -98,14 +98,15 @@ def test_a_phase_stopped_twice_and_resumed_equals_a_straight_one_to_the_last_bit
     straight = phase(Place(tmp_path / "straight", 3), []).tensors()
     place = Place(tmp_path / "stopped", 3)
     for stop in (16, 40):
-        with pytest.raises(Stopped, match=f"saved at {stop}"):
+        with pytest.raises(Stopped, match=f"saved at {stop} examples seen"):
             phase(place, [strike_at(stop)])
     resumed = phase(place, []).tensors()
     assert resumed.keys() == straight.keys()
     for name, tensor in straight.items():
         assert torch.equal(tensor, resumed[name]), name
-    seen = [json.loads(line)["seen"] for line in (place.folder / "steps.jsonl").read_text().splitlines()]
-    assert seen == list(range(8, 72, 8))
+    rows = [json.loads(line) for line in (place.folder / "steps.jsonl").read_text().splitlines()]
+    assert [row["seen"] for row in rows] == list(range(8, 72, 8))
+    assert all("examples_per_second" in row for row in rows)
     ended = phase(place, [strike_at(8)]).tensors()  # goes no further
     assert all(torch.equal(tensor, ended[name]) for name, tensor in straight.items())
 

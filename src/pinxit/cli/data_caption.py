@@ -71,7 +71,7 @@ def run(arguments: Arguments, command: str) -> None:
     records, place = read_records(arguments.records), place_beside(arguments.records)
     with going_on(lambda: command):
         account = caption(records, open_captioner(arguments), place, arguments.share, add=arguments.add)
-    console.print(_table(account))
+    console.print(account_table(account))
     if account.failed:
         say(f"why pictures got no caption: {place / 'failed.jsonl'}; the same command asks about them again")
     say(f"next: pinxit data audit {shlex.quote(str(arguments.records))}")
@@ -107,7 +107,8 @@ def identify(arguments: Arguments, model: str, source: str) -> CaptionerIdentity
     )  # fmt: skip
 
 
-def _table(account: Account) -> Table:
+def account_table(account: Account) -> Table:
+    """What became of the pictures."""
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 0))
     table.add_column("")
     table.add_column("", justify="right")
@@ -117,6 +118,7 @@ def _table(account: Account) -> Table:
         ("  captioned now", account.now),
         ("    of these cut at the most tokens", account.cut),
         ("  without an answer", account.failed),
+        ("  without a caption, not asked about", account.silent),
     ):
         if count:
             table.add_row(name, f"{count:,}")

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from tyro.conf import arg
 
-from pinxit.cli.parse import parse, read, settings
+from pinxit.cli.parse import HELP, parse, read, settings
 from pinxit.cli.say import say
 from pinxit.cli.stop import going_on
 from pinxit.config import Config
@@ -74,7 +74,7 @@ def read_all(verb: str, words: Sequence[str]) -> Arguments:
 
 def told(words: Sequence[str]) -> Which:
     """Task, weights and pictures, whatever else the words set."""
-    said = read(list(settings(Which())), [word for word in words if word not in {"-h", "--help"}])
+    said = read(list(settings(Which())), [word for word in words if word not in HELP])
     names = {field.alias or name for name, field in Which.model_fields.items()}
     return validated(
         Which, {name: value for name, value in said.items() if name in names}, spell=lambda path: f"--{path}"

@@ -59,6 +59,8 @@ class Arguments(Drawn):
     solver: Solver | None = Field(None, description="none: the model's own")
     guidance: float | None = Field(None, ge=1, description="1.0 is the prompt alone; none: the model's own")
     negative: str = Field("", description="what the pictures should not be")
+    improve: bool = Field(False, description="improve the prompts first, by --improver")
+    improver: Path | None = Field(None, description="what `pinxit improve train` wrote; none: the one that ships")
     adapter: Path | None = Field(None, description="an adapter file, or the run folder that made it")
     condition: Path | None = Field(None, description="with an adapter: the picture that it draws from")
     mask: Path | None = Field(None, description="to inpaint: white where to paint; none: where the picture is clear")
@@ -79,8 +81,7 @@ def run(arguments: Arguments) -> None:
 
         run_tool(arguments)
         return
-    prompts = prompts_of(arguments)
-    wanted = wanted_of(arguments)
+    prompts, wanted = improved(arguments, prompts_of(arguments)), wanted_of(arguments)
     from pinxit.generate.load import load_pipeline
     from pinxit.generate.pipeline import save_png
     from pinxit.models.device import choose_device
@@ -121,6 +122,24 @@ def prompts_of(arguments: Arguments, *, needed: bool = True) -> list[str]:
             ['WORDS: there is nothing to draw; give a prompt, such as "a Noto owl on a pink background"']
         )
     return prompts
+
+
+def improved(arguments: Arguments, prompts: list[str]) -> list[str]:
+    """The prompts as an improver answers them, each printed beside what it was; as they are if none was asked for.
+
+    A prompt that gets an empty answer stays as it was.
+    """
+    if not arguments.improve and arguments.improver is None:
+        return prompts
+    from pinxit.improve.refine import Improver
+    from pinxit.models.device import choose_device
+
+    improver = Improver.load(arguments.improver, seed=arguments.seed, device=choose_device(arguments.device))
+    answers = [trace.answer for trace in improver.trace(prompts, improver.first(prompts))]
+    new = [answer or prompt for prompt, answer in zip(prompts, answers, strict=True)]
+    for prompt, answer in zip(prompts, new, strict=True):
+        say(f"{prompt}\n  -> {answer}")
+    return new
 
 
 def wanted_of(arguments: Drawn) -> "Size | None":

@@ -13,6 +13,8 @@ def run_tool(arguments: Arguments) -> None:
         raise SettingsError(["--adapter and --condition go together: the tool, and the picture that it draws from"])
     if arguments.aspect or arguments.negative:
         raise SettingsError(["--aspect and --negative have no use with a condition, which has its own; leave them out"])
+    if arguments.improve or arguments.improver:
+        raise SettingsError(["--improve has no use with a condition; leave it out"])
     from pinxit.data.condition import read_condition, read_instruction
     from pinxit.generate.adapter import ADAPTER, read_adapter_card
     from pinxit.generate.load import load_pipeline

@@ -22,6 +22,9 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
         "distill_codi",
         "an adapter that draws from another picture in a few steps: upscale, inpaint, edit",
     ),
+    "improve train": ("improve_train", "an improver of answers, learned from preferences alone (PIT)"),
+    "improve text": ("improve_text", "an answer, improved until no gain is predicted"),
+    "improve captions": ("improve_captions", "captions improved, beside the old ones"),
     "reproduce codi": ("reproduce_codi", "the study of few-step tools: fill what is missing, redraw its tables"),
     "generate": ("generate", "words, or with an adapter a picture, to pictures"),
     "plan generate": ("plan_generate", "the memory that drawing will need, before anything is loaded"),
@@ -32,6 +35,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
 GROUPS = {
     "data": "pictures and captions, from files to what training reads",
     "distill": "finished weights learn to draw in few steps",
+    "improve": "text that improves itself, learned from pairs of better and worse",
     "reproduce": "the claims that pinxit measures itself by",
     "plan": "what a command will need, before it runs",
 }

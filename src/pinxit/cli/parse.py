@@ -18,12 +18,13 @@ from pinxit.config import Config
 from pinxit.recipes.tree import SettingsError, merge, validated
 
 A = TypeVar("A", bound=Config)
+HELP = {"-h", "--help"}
 
 
 def parse(arguments: type[A], verb: str, words: Sequence[str], default: A | None = None) -> A:
     """The verb's arguments; SettingsError, a line for each value that cannot be. Help is printed, and exits."""
     base = default or arguments.model_construct()  # which lacks what must be given
-    if {"-h", "--help"}.intersection(words):
+    if HELP.intersection(words):
         tyro.cli(arguments, prog=verb, args=["--help"], default=base, config=(AvoidSubcommands,))
     known = list(settings(base))
     positional = {".".join(one.path) for one in known if one.is_positional}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pinxit.cli.parse import parse
+from pinxit.cli.parse import HELP, parse
 from pinxit.cli.say import say
 from pinxit.cli.stop import going_on
 from pinxit.recipes.recipe import Recipe
@@ -34,7 +34,7 @@ class Arguments(Recipe):
 
 def main(verb: str, words: Sequence[str]) -> None:
     """Trains what the words name, and prints where the model and the page are."""
-    if words and words[0] in {"-h", "--help"}:
+    if words and words[0] in HELP:
         say(help_text())
         return
     arguments = read(verb, words)

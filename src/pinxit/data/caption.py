@@ -67,13 +67,21 @@ class Captioner(Protocol):
 
 @dataclass
 class Account:
-    """Of all pictures: how many were captioned before, now, or not at all; of those now, how many were cut."""
+    """Of all pictures: how many were captioned before, now, or not at all; of those now, how many were cut.
+
+    `silent` are those about which nothing was asked.
+    """
 
     pictures: int
     before: int
     now: int = 0
     failed: int = 0
     cut: int = 0
+
+    @property
+    def silent(self) -> int:
+        """Pictures that stand in no other count, once all were asked about."""
+        return self.pictures - self.before - self.now - self.failed
 
 
 def place_beside(records: Path) -> Path:
@@ -108,13 +116,14 @@ def caption(records: Records, captioner: Captioner, folder: Path, share: float, 
 
 def ask(records: Records, places: Iterable[int], how: CaptionerIdentity) -> Iterator[Question]:
     """The questions about some pictures; the one that mentions the old caption is for those that were imported with
-    one.
+    one. Of the others nothing is asked where there is no other request.
     """
     keys = records.keys
     for place in places:
         old = max(records.imported(place), key=lambda one: one.weight, default=None)
         text = how.request if old is None else how.request_with_caption.replace(SLOT, old.text)
-        yield Question(place, keys[place], text, partial(_read, records, place))
+        if text:
+            yield Question(place, keys[place], text, partial(_read, records, place))
 
 
 def _read(records: Records, place: int) -> Pixels:

@@ -23,7 +23,8 @@ NONE = -1  # where a picture has no line
 class CaptionerIdentity(Config):
     """Who writes captions, and how it is asked: whatever changes here writes captions of its own.
 
-    `model` is a folder's name or a server's model, `source` the sha256 of its weights or the server's address.
+    `model` is a folder's name or a server's model, `source` the sha256 of its weights or the server's address. Where
+    `request` is empty, pictures without a caption are passed over.
     """
 
     model: str

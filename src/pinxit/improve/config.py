@@ -6,13 +6,16 @@ from pydantic import Field, model_validator
 
 from pinxit.config import Config
 from pinxit.models.config import LanguageConfig, SmallLanguageConfig
-from pinxit.train.config import OptimizerConfig
+from pinxit.train.config import ComputeConfig, OptimizerConfig
 
 
 class PairsConfig(Config):
     """Which preferences are read, how long they may be, and the share kept from training."""
 
-    source: str = Field(description="file or folder of preferences")
+    source: str = Field(description="file or folder of preferences; or hub:OWNER/NAME, which `datasets` fetches")
+    folder: str | None = Field(None, description="of a hub's data set: the folder in it; none: all of it")
+    revision: str | None = Field(None, description="of a hub's data set; none: the newest")
+    licence: str = Field("NOASSERTION", description="of the preferences, as SPDX names it; it goes into the card")
     prompt: int = Field(512, gt=0, description="most tokens of a prompt")
     answer: int = Field(256, gt=0, description="most tokens of an answer, given or sampled")
     held_out: float = Field(0.05, ge=0, lt=1, description="share of the prompts kept from training")
@@ -116,6 +119,7 @@ class RefineConfig(Config):
     rounds: int = Field(3, ge=0, description="most improvements")
     stop: Literal["relative", "antisymmetric", "rounds"] = "relative"
     sampling: SamplingConfig = SamplingConfig(temperature=0.5)
+    first: SamplingConfig = Field(SamplingConfig(), description="how the policy's answer is drawn, where none is given")
 
 
 class ImproveConfig(Config):
@@ -134,6 +138,7 @@ class ImproveConfig(Config):
     policy: ReinforcementConfig = ReinforcementConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
     refine: RefineConfig = RefineConfig()
+    compute: ComputeConfig = ComputeConfig()
 
     @model_validator(mode="after")
     def _sampled_answers_fit(self) -> "ImproveConfig":
@@ -142,6 +147,7 @@ class ImproveConfig(Config):
             ("curriculum.phase.sampling", self.curriculum.phase.sampling),
             ("curriculum.own", self.curriculum.own),
             ("refine.sampling", self.refine.sampling),
+            ("refine.first", self.refine.first),
         ):
             if sampling.most > self.pairs.answer:
                 raise ValueError(

@@ -1,20 +1,16 @@
 """Preferences: prompt, better and worse answer; read from files, counted, and parted into three by their prompts."""
 
-import glob
-import gzip
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import blake2b
 from pathlib import Path
 
-from pinxit.data.original import parse_object, printable, suffix_of
+from pinxit.data.original import printable
 from pinxit.errors import DataError
 from pinxit.improve.form import MalformedError, read_row
-
-LINES = (".jsonl", ".jsonl.gz", ".ndjson")
-KNOWN = "JSON lines, parquet, arrow, csv or json, or a folder of them or of a saved data set"
+from pinxit.improve.source import Hub, read_rows
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,13 @@ class Reading:
         found = len(self.pairs) + len(self.refused)
         return {"found": found, "used": len(self.pairs)} | {each.value: reasons[each.value] for each in Reason}
 
+    def within(self, limit: Limit) -> "Reading":
+        """The same with what is too long refused; DataError where nothing is left."""
+        long = {pair: excess for pair in self.pairs if (excess := limit.excess(pair))}
+        refused = [Refused(pair.place, Reason.LONG, excess) for pair, excess in long.items()]
+        used = tuple(pair for pair in self.pairs if pair not in long)
+        return _used(Reading(self.source, used, (*self.refused, *refused)))
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -91,20 +94,25 @@ class Parts:
     held_out: tuple[Pair, ...]
 
 
-def read_pairs(source: Path, limit: Limit | None = None) -> Reading:
-    """The pairs of a file or folder in any usual form; DataError where none of its rows can be used."""
+def read_pairs(source: Path | Hub, limit: Limit | None = None) -> Reading:
+    """The pairs of a file, a folder or a hub's data set in any usual form; DataError where no row can be used."""
     pairs, refused = list[Pair](), list[Refused]()
-    for place, row in _read_rows(source):
+    for place, row in read_rows(source):
         admitted = admit(place, row, limit)
         if isinstance(admitted, Pair):
             pairs.append(admitted)
         else:
             refused.append(admitted)
-    reading = Reading(str(source), tuple(pairs), tuple(refused))
-    if not pairs:
+    return _used(Reading(str(source), tuple(pairs), tuple(refused)))
+
+
+def _used(reading: Reading) -> Reading:
+    """The reading; DataError where none of its rows can be used."""
+    if not reading.pairs:
+        refused = reading.refused
         first = f"; the first: {refused[0].place}: {refused[0].detail}" if refused else ""
         problem = f"no row can be used of {len(refused)}{first}"
-        raise DataError(source, problem, "name rows with prompt, chosen and rejected, or raise the limits")
+        raise DataError(reading.source, problem, "name rows with prompt, chosen and rejected, or raise the limits")
     return reading
 
 
@@ -142,47 +150,3 @@ def part_pairs(pairs: Iterable[Pair], held_out: float = 0.0) -> Parts:
         problem = f"by their prompts they fall in parts of {sizes} pairs for imitation, rewards and reinforcement"
         raise DataError("the pairs", problem, "give pairs with more different prompts")
     return Parts(*map(tuple, parts))
-
-
-def _read_rows(source: Path) -> Iterator[tuple[str, Mapping[str, object] | None]]:
-    """Every row and its place; None for a line that is no JSON object."""
-    if not source.exists():
-        raise DataError(source, "there is nothing there", f"name {KNOWN}")
-    if source.is_file() and source.name.lower().endswith(LINES):
-        yield from _read_lines(source)
-    else:
-        yield from _read_tables(source)
-
-
-def _read_lines(file: Path) -> Iterator[tuple[str, Mapping[str, object] | None]]:
-    """A damaged line costs itself alone, where `datasets` would refuse the file."""
-    try:
-        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield f"{file.name}:{number}", parse_object(line)
-    except (OSError, EOFError) as error:
-        raise DataError(file, f"it cannot be read ({error})", "fetch or copy it again") from error
-
-
-def _read_tables(source: Path) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """The rows of all splits of a data set that `datasets` can open here, without a network or a copy."""
-    import pyarrow
-    from datasets import load_dataset, load_from_disk
-    from datasets.exceptions import DatasetGenerationError
-
-    try:
-        if (source / "dataset_info.json").is_file() or (source / "dataset_dict.json").is_file():
-            found = load_from_disk(str(source))
-        elif source.is_dir():
-            found = load_dataset(str(source), streaming=True)
-        else:
-            suffix = suffix_of(source.name)
-            form = {".pq": "parquet", ".feather": "arrow"}.get(suffix, suffix[1:])
-            found = load_dataset(form, data_files=[glob.escape(str(source.absolute()))], streaming=True)
-        for split, table in found.items() if isinstance(found, dict) else [("", found)]:
-            for number, row in enumerate(table):
-                yield f"{source.name}{split and '/'}{split}#{number}", row
-    except (OSError, ValueError, RuntimeError, pyarrow.ArrowException, DatasetGenerationError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())[:300]
-        raise DataError(source, f"`datasets` cannot read it ({reason})", f"name {KNOWN}") from error

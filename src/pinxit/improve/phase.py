@@ -4,8 +4,8 @@ A phase that was stopped goes on when its function is called again with the same
 weights that it ended with. So a whole run is its phases in order, and is resumed by calling them all again.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from pinxit.improve.score import RewardModel, Score
 from pinxit.improve.sequence import Encoded, Sequences, Weights, encode
 from pinxit.improve.sft import Imitation, show_prompt, show_worse
 from pinxit.improve.template import Question
+from pinxit.ledger.meter import Meter
 from pinxit.log import Bar, drop_lines_after
 from pinxit.models.language import CausalLanguage
 from pinxit.rng import seed_at
@@ -47,15 +48,25 @@ Show = Callable[[Pair], list[tuple[Question, str]]]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a phase keeps its checkpoints and log, the seed of its randomness, and how it computes."""
+    """Where a phase keeps its checkpoints and log, the seed of its randomness, how it computes, and what counts it."""
 
     folder: Path
     seed: int
     compute: Compute = PLAIN
+    meter: Meter | None = None
 
     def within(self, name: str) -> "Place":
         """A part of it, with a randomness of its own."""
         return replace(self, folder=self.folder / name, seed=seed_at(self.seed, name))
+
+    @contextmanager
+    def metered(self, batch: int) -> Iterator[list[Hook]]:
+        """What is spent within stands on the ledger under the folder's name; the hooks count the steps' examples."""
+        if self.meter is None:
+            yield []
+            return
+        with self.meter.stage(self.folder.name) as meter:
+            yield [lambda _, report: meter.note(pictures=batch, waited=report.waited)]
 
 
 def imitate(
@@ -152,11 +163,17 @@ def carry(
     if saved := complete_checkpoints(folder):
         read_checkpoint(state, saved[-1])
     drop_lines_after(folder / "steps.jsonl", state.seen)
-    with Stopper() as stopper, Bar(folder.name, config.examples, state.seen, "examples") as bar:
-        log, save = StepLog(folder / "steps.jsonl", folder.name, bar), Checkpointer(folder, stopper, config.save_every)
+    unit = "examples"
+    with (
+        Stopper() as stopper,
+        Bar(folder.name, config.examples, state.seen, unit) as bar,
+        place.metered(config.batch) as counting,
+    ):
+        log = StepLog(folder / "steps.jsonl", folder.name, bar)
+        hooks: list[Hook] = [log, *guards, *counting, Checkpointer(folder, stopper, config.save_every, unit)]
         last_good = partial(name_newest, folder)
         begun = state.seen
-        fit(Run(state, objective, loader, config.examples, config.batch, [log, *guards, save], last_good, compute))
+        fit(Run(state, objective, loader, config.examples, config.batch, hooks, last_good, compute))
     if begun < state.seen or not saved:
         write_checkpoint(state, folder)
     return state

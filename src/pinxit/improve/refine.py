@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from pinxit.errors import DataError
 from pinxit.improve.config import RefineConfig
+from pinxit.improve.folder import IMPROVER, POLICY, find_improver, load_gap, load_speaker, read_improver_card
 from pinxit.improve.rollout import answer
-from pinxit.improve.score import Score
+from pinxit.improve.score import GapScore, Score
+from pinxit.improve.sequence import SLACK
 from pinxit.improve.template import Question, join
+from pinxit.models.device import Device
 from pinxit.models.language import CausalLanguage
 from pinxit.rng import seed_at
 
@@ -49,20 +53,59 @@ class Trace:
 
 
 class Improver:
-    """Improves answers by a model and a score of gaps; what comes out depends on prompt, answer and seed alone."""
+    """Improves answers by a model and a score of gaps; what comes out depends on prompt, answer and seed alone.
 
-    def __init__(self, language: CausalLanguage, score: Score, config: RefineConfig, seed: int = 0) -> None:
-        self.language, self.score, self.config, self.seed = language, score, config, seed
+    The policy, where there is one, gives the first answer to a prompt that has none.
+    """
 
-    def __call__(self, prompt: str, answer: str) -> str:
-        """A better answer, or the same where no gain was predicted. The answer may be empty, the prompt may not."""
-        return self.trace([prompt], [answer])[0].answer
+    def __init__(
+        self,
+        language: CausalLanguage,
+        score: Score,
+        config: RefineConfig,
+        seed: int = 0,
+        *,
+        policy: CausalLanguage | None = None,
+    ) -> None:
+        self.language, self.score, self.config, self.seed, self.policy = language, score, config, seed, policy
+
+    @classmethod
+    def load(
+        cls, folder: Path | str | None = None, *, rounds: int | None = None, seed: int = 0, device: Device = "cpu"
+    ) -> "Improver":
+        """The improver of a finished run's folder, or the one that ships; `rounds` takes the place of its own most.
+
+        Raises CheckpointError where there is none, and where an adapter belongs to another model.
+        """
+        place = find_improver(None if folder is None else Path(folder))
+        config = read_improver_card(place).refine
+        if rounds is not None:
+            config = RefineConfig.model_validate(config.model_dump() | {"rounds": rounds})
+        policy = load_speaker(place / POLICY, device) if (place / POLICY).is_dir() else None
+        score = GapScore(load_gap(place, device))
+        return cls(load_speaker(place / IMPROVER, device), score, config, seed, policy=policy)
+
+    def __call__(self, prompt: str, answer: str | None = None) -> str:
+        """A better answer, or the same where no gain was predicted: than the given one, or than the policy's.
+
+        The answer may be empty, the prompt may not.
+        """
+        first = self.first([prompt])[0] if answer is None else answer
+        return self.trace([prompt], [first])[0].answer
+
+    def first(self, prompts: Sequence[str]) -> list[str]:
+        """The policy's answers, from which to begin; DataError where there is no policy."""
+        if self.policy is None:
+            raise DataError("the improver", "it has no policy to give a first answer", "give the answer to improve")
+        _refuse_empty(prompts)
+        where = [seed_at(self.seed, prompt) for prompt in prompts]
+        asked = [Question(prompt) for prompt in prompts]
+        said = answer(self.policy, asked, self.config.first, seed_at(self.seed, "first"), where)
+        return [self.policy.text(tokens) for tokens in said]
 
     def trace(self, prompts: Sequence[str], answers: Sequence[str]) -> list[Trace]:
         """Every answer improved, round by round, all together."""
-        for place, prompt in enumerate(prompts):
-            if not prompt.strip():
-                raise DataError(f"prompt {place}", "it is empty", "say what the answer is to")
+        _refuse_empty(prompts)
         traces = [Trace(*both) for both in zip(prompts, answers, strict=True)]
         positions = [seed_at(self.seed, join(trace.prompt, trace.first)) for trace in traces]
         for number in range(self.config.rounds):
@@ -74,6 +117,13 @@ class Improver:
             for place, text, gap in zip(going, texts, self.gaps(asked, texts), strict=True):
                 traces[place] = self._after(traces[place], text, gap)
         return [replace(trace, stop=trace.stop or "rounds") for trace in traces]
+
+    def check(self, prompt: str) -> None:
+        """Raises DataError where the prompt and answers, each as long as may be, are more than is read."""
+        if self.policy is not None:
+            self.policy.check_room(len(self.policy.context(prompt)), self.config.first.most)
+        frame = len(self.language.context(join(prompt, "")))
+        self.language.check_room(frame + self.config.sampling.most + SLACK, self.config.sampling.most)
 
     def gaps(self, asked: Sequence[Question], texts: Sequence[str]) -> list[float]:
         """How much better each text is predicted to be than the answer it improves: zero where they are the same.
@@ -96,3 +146,9 @@ class Improver:
         is_taken = bool(text) and (gap > 0 or self.config.stop == "rounds")
         stop: Stop | None = None if is_taken else "no gain" if text else "empty"
         return replace(trace, rounds=(*trace.rounds, Round(text, gap, is_taken)), stop=stop)
+
+
+def _refuse_empty(prompts: Sequence[str]) -> None:
+    for place, prompt in enumerate(prompts):
+        if not prompt.strip():
+            raise DataError(f"prompt {place}", "it is empty", "say what the answer is to")

@@ -102,7 +102,7 @@ def _open_network(folder: Path) -> Any:
     if not list(folder.glob("*.safetensors")):
         raise CheckpointError(folder, "no safetensors there", "save its weights as safetensors: nothing else is read")
     try:
-        with without_bars():
+        with hushed(), without_bars():
             network, report = AutoModelForCausalLM.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )

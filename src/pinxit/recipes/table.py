@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from pinxit.config import Config
 from pinxit.errors import ConfigError
 from pinxit.recipes import emoji, few, pixart
 from pinxit.recipes.recipe import Recipe
@@ -29,7 +30,7 @@ def load_recipe(source: str) -> Recipe:
     file = Path(source)
     if not file.is_file():
         raise ConfigError("recipe", source, f"neither a file nor one of {', '.join(RECIPES)}", "name one of them")
-    changes = _read_yaml(file)
+    changes = read_yaml(file)
     base = changes.pop("base", None)
     if base is not None and base not in list(RECIPES):
         raise ConfigError(f"{source}: base", base, f"it is none of {', '.join(RECIPES)}", "name one of them")
@@ -37,7 +38,7 @@ def load_recipe(source: str) -> Recipe:
     return validated(Recipe, tree, where=f"{source}: ")
 
 
-def _read_yaml(file: Path) -> dict[str, object]:
+def read_yaml(file: Path) -> dict[str, object]:
     """The settings that a file holds."""
     try:
         changes = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -55,6 +56,6 @@ def _named(tree: Mapping[object, object]) -> dict[str, object]:
     return {name: _named(value) if isinstance(value, dict) else value for name, value in names.items()}
 
 
-def dump_recipe(recipe: Recipe) -> str:
+def dump_recipe(recipe: Config) -> str:
     """The resolved recipe as YAML that can be run again."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -38,7 +38,7 @@ class StepLog:
         self.bar.move(state.seen_in_stage, f"loss {report.mean:.4f}")
         row = {
             "seen": state.seen, "stage": self.stage, "loss": report.mean, "norm": report.norm,
-            "learning_rate": report.rate, "pictures_per_second": round(self.bar.speed, 2),
+            "learning_rate": report.rate, f"{self.bar.unit}_per_second": round(self.bar.speed, 2),
             "waited": round(report.waited, 3), **parts,
         }  # fmt: skip
         append_line(self.file, row)
@@ -67,8 +67,8 @@ class Stopper:
 class Checkpointer:
     """A hook: the state is saved every so many seconds, and when a stop was asked for, which then stops the run."""
 
-    def __init__(self, folder: Path, stopper: Stopper, every: float) -> None:
-        self.folder, self.stopper, self.every = folder, stopper, every
+    def __init__(self, folder: Path, stopper: Stopper, every: float, unit: str = "pictures") -> None:
+        self.folder, self.stopper, self.every, self.unit = folder, stopper, every, unit
         self._last = time.monotonic()
 
     def __call__(self, state: TrainState, _: StepReport) -> None:
@@ -78,7 +78,7 @@ class Checkpointer:
             write_checkpoint(state, self.folder)
             self._last = time.monotonic()
         if stopped is not None:
-            raise Stopped(stopped, state.seen)
+            raise Stopped(stopped, state.seen, self.unit)
 
 
 class Every:
