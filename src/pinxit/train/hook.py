@@ -65,20 +65,23 @@ class Stopper:
 
 
 class Checkpointer:
-    """A hook: the state is saved every so many seconds, and when a stop was asked for, which then stops the run."""
+    """A hook: the state is saved every so many seconds, and when a stop was asked for, which then stops the run.
 
-    def __init__(self, folder: Path, stopper: Stopper, every: float) -> None:
-        self.folder, self.stopper, self.every = folder, stopper, every
+    A stop is asked for by a signal, or by words from `spent`: they say which budget is spent.
+    """
+
+    def __init__(self, folder: Path, stopper: Stopper, every: float, spent: Callable[[], str] = lambda: "") -> None:
+        self.folder, self.stopper, self.every, self.spent = folder, stopper, every, spent
         self._last = time.monotonic()
 
     def __call__(self, state: TrainState, _: StepReport) -> None:
-        """Saved if it was time; raises Stopped if a signal asked for it."""
-        stopped = self.stopper.signal
-        if stopped is not None or time.monotonic() - self._last > self.every:
+        """Saved if it was time; raises Stopped if that was asked for."""
+        stopped, why = self.stopper.signal, self.spent()
+        if stopped is not None or why or time.monotonic() - self._last > self.every:
             write_checkpoint(state, self.folder)
             self._last = time.monotonic()
-        if stopped is not None:
-            raise Stopped(stopped, state.seen)
+        if stopped is not None or why:
+            raise Stopped(stopped or 0, state.seen, why)
 
 
 class Every:
