@@ -24,6 +24,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
     ),
     "reproduce codi": ("reproduce_codi", "the study of few-step tools: fill what is missing, redraw its tables"),
     "generate": ("generate", "words, or with an adapter a picture, to pictures"),
+    "plan": ("plan", "what training a recipe will take of time, memory, energy and money, before its first step"),
     "plan generate": ("plan_generate", "the memory that drawing will need, before anything is loaded"),
     "convert": ("convert", "PixArt weights between pinxit, diffusers and the original layout"),
     "report": ("report", "write the page of a run again"),
@@ -33,7 +34,6 @@ GROUPS = {
     "data": "pictures and captions, from files to what training reads",
     "distill": "finished weights learn to draw in few steps",
     "reproduce": "the claims that pinxit measures itself by",
-    "plan": "what a command will need, before it runs",
 }
 HELP = {"-h", "--help", "help"}
 
