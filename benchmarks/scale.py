@@ -25,6 +25,7 @@ import torch
 
 from pinxit.ledger.meter import find_hardware
 from pinxit.models.config import TransformerConfig
+from pinxit.models.count import transformer
 from pinxit.models.transformer import Transformer
 
 NETWORK, TINY = TransformerConfig(depth=8, width=384, heads=6), TransformerConfig(depth=2, width=96, heads=6)
@@ -41,10 +42,8 @@ def operations(config: TransformerConfig, n: int, work: str) -> float:
 
     Backward is twice forward, without the gradients of captions and latents, which nobody needs.
     """
-    d, l, f = config.width, CAPTION, config.caption_width  # noqa: E741  (the alphabet of the shapes)
-    block = 28 * n * d**2 + 4 * l * d**2 + 4 * n**2 * d + 4 * n * l * d
-    forward = config.depth * block + 2 * l * (f * d + d**2) + 96 * n * d + 2 * (256 * d + 7 * d**2)
-    return forward if work == PASS else 3 * forward - 2 * l * f * d - 32 * n * d
+    network = transformer(config, n, CAPTION)
+    return network.forward if work == PASS else network.training
 
 
 @dataclass(frozen=True)

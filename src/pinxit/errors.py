@@ -45,8 +45,11 @@ class MissingExtra(PinxitError):  # noqa: N818  (named for what the user lacks)
 
 
 class Stopped(PinxitError):  # noqa: N818  (not an error: somebody asked)
-    """A run that was asked to stop and has saved itself; the exit status is 128 + the signal."""
+    """A run that was asked to stop and has saved itself; the exit status is 128 + the signal, 0 without one.
 
-    def __init__(self, signal: int, seen: int, unit: str = "pictures") -> None:
+    `why` is said where no signal was sent, as of a budget that is spent.
+    """
+
+    def __init__(self, signal: int, seen: int, *, unit: str = "pictures", why: str = "") -> None:
         self.signal = signal
-        super().__init__(f"stopped and saved at {seen} {unit} seen")
+        super().__init__(f"{why}{': ' * bool(why)}stopped and saved at {seen} {unit} seen")

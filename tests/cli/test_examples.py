@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pinxit.cli import distill_codi, improve_train, train
+from pinxit.cli import distill_codi, improve_train, plan, train
 from pinxit.cli.data_import import next_command as after_import
 from pinxit.cli.main import VERBS, find_verb
 from pinxit.cli.parse import parse, settings
@@ -62,6 +62,8 @@ def understand(command: str) -> object:
     module = import_module(f"pinxit.cli.{VERBS[verb][0]}")
     if verb == "train":
         return train.read("pinxit train", rest)
+    if verb == "plan":
+        return plan.read("pinxit plan", rest)
     if verb == "distill codi":
         return distill_codi.read_all("pinxit distill codi", rest)
     if verb == "improve train":

@@ -32,7 +32,7 @@ def test_help_imports_nothing_heavy(words: list[str], unwanted: tuple[str, ...])
     assert done.stdout.splitlines()[-1] == "heavy: []"
 
 
-@pytest.mark.parametrize("words", [["data"], ["data", "--help"], ["data", "-h"], ["plan"]])
+@pytest.mark.parametrize("words", [["data"], ["data", "--help"], ["data", "-h"], ["distill"]])
 def test_a_group_prints_its_own_contents(pinxit: Run, words: list[str]) -> None:
     answer = pinxit(*words)
     assert answer.status == 0
@@ -41,7 +41,7 @@ def test_a_group_prints_its_own_contents(pinxit: Run, words: list[str]) -> None:
 
 
 def test_every_group_has_its_title() -> None:
-    assert set(GROUPS) == {verb.split()[0] for verb in VERBS if " " in verb}
+    assert set(GROUPS) == {verb.split()[0] for verb in VERBS if " " in verb} - set(VERBS)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from pinxit.errors import Stopped
+from pinxit.ledger.budget import Budget
 from pinxit.recipes.recipe import Recipe
 from pinxit.recipes.table import RECIPES, dump_recipe
 from tests.cli.conftest import Answer
@@ -21,7 +22,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Recip
     """Every recipe that was asked for, with its folder, in place of training it."""
     asked: list[tuple[Recipe, Path]] = []
 
-    def train(recipe: Recipe, folder: Path) -> Path:
+    def train(recipe: Recipe, folder: Path, budget: Budget | None) -> Path:
         asked.append((recipe, folder))
         return folder / "report.html"
 
@@ -31,7 +32,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Recip
 
 
 def stop(monkeypatch: pytest.MonkeyPatch, error: BaseException, *, writes_recipe: bool) -> None:
-    def train(recipe: Recipe, folder: Path) -> Path:
+    def train(recipe: Recipe, folder: Path, budget: Budget | None) -> Path:
         if writes_recipe:
             folder.mkdir(parents=True)
             (folder / "recipe.yaml").write_text(dump_recipe(recipe))
@@ -115,3 +116,19 @@ def test_a_run_stopped_before_it_began_is_started_again(pinxit: Run, monkeypatch
     stop(monkeypatch, Stopped(15, 0), writes_recipe=False)
     answer = pinxit("train", "own", "--seed", "3")
     assert (answer.status, answer.out) == (143, "go on with: pinxit train own --seed 3\n")
+
+
+def test_a_run_whose_budget_is_spent_says_so_and_how_it_goes_on(pinxit: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop(monkeypatch, Stopped(0, 64, why="the budget of 2 h 00 min is spent"), writes_recipe=True)
+    answer = pinxit("train", "own", "--out", "runs/a", "--stop-at", "2 h")
+    assert answer == Answer(
+        0,
+        "go on with: pinxit train runs/a\n",
+        "the budget of 2 h 00 min is spent: stopped and saved at 64 pictures seen\n",
+    )
+
+
+def test_a_budget_that_is_none_is_refused_before_anything_begins(pinxit: Run, trained: list[object]) -> None:
+    answer = pinxit("train", "own", "--stop-at", "soon")
+    assert (answer.status, answer.out, trained) == (2, "", [])
+    assert answer.err.startswith("pinxit train: stop_at = 'soon': no amount of time, money or energy; say such as")

@@ -105,6 +105,14 @@ def test_before_the_first_picture_there_is_no_price_of_one(tmp_path: Path) -> No
     assert bill(write(tmp_path, line("pixels", "encode", 5, 1, 1.0))).share(1) is None
 
 
+def test_a_plan_of_another_phase_stands_beside_that_one(folder: Path) -> None:
+    stages = [{"stage": "pixels", "phase": "encode", "pictures": 50, "seconds": 8, "joules": 1e6, "peak_bytes": 7}]
+    (folder / "plan.json").write_text(json.dumps({"stages": stages}))
+    found = bill(folder, TARIFF)
+    ((planned, taken),) = found.beside_plan
+    assert (planned.label, taken.seconds, found.plan.peak) == ("pixels, encode", 10, 7)
+
+
 def test_the_plan_stands_beside_the_stages_that_have_begun(folder: Path) -> None:
     stages = [
         {"stage": "pixels", "pictures": 100, "seconds": 3000, "joules": 3e6, "hours": 1},
@@ -112,7 +120,7 @@ def test_the_plan_stands_beside_the_stages_that_have_begun(folder: Path) -> None
     ]
     (folder / "plan.json").write_text(json.dumps({"stages": stages, "dropped": []}))
     ((planned, taken),) = bill(folder, TARIFF).beside_plan
-    assert (planned.seconds, taken.stage, taken.seconds) == (3000, "pixels", 3610)
+    assert (planned.label, planned.seconds, taken.seconds) == ("pixels", 3000, 3600)
 
 
 def test_a_broken_plan_is_named(folder: Path) -> None:

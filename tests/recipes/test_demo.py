@@ -13,10 +13,11 @@ from pinxit.errors import DivergenceError
 from pinxit.models.autoencoder import SmallAutoencoder, SmallCodec
 from pinxit.models.config import MiniLMConfig, SmallAutoencoderConfig
 from pinxit.models.text import load_text
-from pinxit.recipes.demo import GROWTH, overfit, sized
+from pinxit.recipes.demo import overfit, sized
 from pinxit.recipes.emoji import demo, smallest
 from pinxit.recipes.material import Material
 from pinxit.recipes.recipe import Recipe
+from pinxit.recipes.work import work_of
 from pinxit.rng import numpy_at
 from pinxit.train import diffusion
 
@@ -67,8 +68,9 @@ def test_the_demo_is_sized_to_the_machine_and_keeps_its_shares() -> None:
     for name, stage in demo().stages.items():
         assert fast.stages[name].images == pytest.approx(2 * slow.stages[name].images, rel=0.05)
         assert slow.stages[name].images % stage.batch == 0
-    seconds = {name: s.images * (s.resolution / 64) ** GROWTH / 100 for name, s in slow.stages.items()}
-    assert sum(seconds.values()) == pytest.approx(600, rel=0.02)
+    work = {name: work_of(slow, stage, is_padded=False).operations(stage, 10**9) for name, stage in slow.stages.items()}
+    rate = 100 * work["alignment"] / slow.stages["alignment"].images  # operations a second
+    assert sum(work.values()) / rate == pytest.approx(600, rel=0.02)
     resolutions = [stage.resolution for stage in slow.stages.values()]
     assert resolutions == [48, 64, 64]
 

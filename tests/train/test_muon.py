@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
+from torch.utils.flop_counter import FlopCounterMode
 
-from pinxit.train.muon import Muon, orthogonalise
+from pinxit.train.muon import Muon, count, orthogonalise
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (16, 48), (48, 16)])
@@ -52,3 +53,11 @@ def test_a_convolution_moves_as_its_matrix() -> None:
     assert_close(moved.flatten(1), flat)
     ahead = gradient.flatten(1) * (1 - 0.95**2)  # Nesterov: the gradient and 0.95 of a momentum of 0.05 of it
     assert_close(flat.detach(), kernel.flatten(1) * 0.95 - 0.1 * orthogonalise(ahead))
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (64, 80), (32, 96), (96, 32)])
+def test_operations_are_those_that_torch_counts(shape: tuple[int, int]) -> None:
+    counter = FlopCounterMode(display=False)
+    with counter:
+        orthogonalise(torch.randn(shape))
+    assert count(*shape) == counter.get_total_flops()

@@ -81,7 +81,7 @@ def _plan(found: Bill) -> Table:
     table = _empty_table("Planned, and taken", "pictures", "taken", "time", "taken", "energy", "taken")
     for planned, taken in found.beside_plan:
         table.add_row(
-            planned.stage,
+            planned.label,
             f"{planned.pictures:,}",
             f"{taken.pictures:,}",
             say_seconds(planned.seconds),
@@ -95,6 +95,8 @@ def _plan(found: Bill) -> Table:
 def _sources(found: Bill) -> Text:
     peak = found.total.peak_bytes, found.total.peak_accelerator_bytes
     lines = [MARKS, f"  most memory: {say_bytes(peak[0])} of the machine, {say_bytes(peak[1])} of an accelerator"]
+    if found.plan.peak:
+        lines.append(f"  planned: {say_bytes(found.plan.peak)} of it, on {found.plan.on}")
     lines += [f"  on {one.say()}" for one in found.hardware]
     lines += [f"  energy of {method}" for method in found.methods]
     lines += [f"  {rate.say()}" for rate in found.tariff.rates]

@@ -25,7 +25,7 @@ def guarded(name: str, action: Callable[[], int]) -> int:
         sys.stdout.flush()
     except Stopped as stop:
         sys.stderr.write(f"{stop}\n")
-        return 128 + stop.signal
+        return 128 + stop.signal if stop.signal else 0
     except PinxitError as error:
         sys.stderr.writelines(f"{name}: {line}\n" for line in str(error).splitlines())
         return 2 if isinstance(error, ConfigError) else 1

@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
     "improve captions": ("improve_captions", "captions improved, beside the old ones"),
     "reproduce codi": ("reproduce_codi", "the study of few-step tools: fill what is missing, redraw its tables"),
     "generate": ("generate", "words, or with an adapter a picture, to pictures"),
+    "plan": ("plan", "what training a recipe will take of time, memory, energy and money, before its first step"),
     "plan generate": ("plan_generate", "the memory that drawing will need, before anything is loaded"),
     "convert": ("convert", "PixArt weights between pinxit, diffusers and the original layout"),
     "report": ("report", "write the page of a run again"),
@@ -37,7 +38,6 @@ GROUPS = {
     "distill": "finished weights learn to draw in few steps",
     "improve": "text that improves itself, learned from pairs of better and worse",
     "reproduce": "the claims that pinxit measures itself by",
-    "plan": "what a command will need, before it runs",
 }
 HELP = {"-h", "--help", "help"}
 

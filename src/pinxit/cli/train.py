@@ -2,7 +2,7 @@
 
 pinxit train own --stages.own.data.folder data/own --stages.own.images 20000 --out runs/own
 pinxit train own.yaml --out runs/own
-pinxit train runs/own
+pinxit train runs/own --stop-at "2 h"
 """
 
 import re
@@ -16,6 +16,7 @@ from pydantic import Field
 from pinxit.cli.parse import HELP, parse
 from pinxit.cli.say import say
 from pinxit.cli.stop import going_on
+from pinxit.ledger.budget import read_budget
 from pinxit.recipes.recipe import Recipe
 from pinxit.recipes.table import RECIPES, load_recipe
 from pinxit.recipes.tree import SettingsError
@@ -30,6 +31,9 @@ class Arguments(Recipe):
     """
 
     out: Path = Field(description="the run folder")
+    stop_at: str | None = Field(
+        None, description='save and stop once the run has taken so much, stops included: "2 h", "$5", "1 kWh"'
+    )
 
 
 def main(verb: str, words: Sequence[str]) -> None:
@@ -38,40 +42,56 @@ def main(verb: str, words: Sequence[str]) -> None:
         say(help_text())
         return
     arguments = read(verb, words)
+    recipe = Recipe.model_validate(arguments.model_dump(include=set(Recipe.model_fields)))
+    budget = None if arguments.stop_at is None else read_budget(arguments.stop_at)
     with going_on(lambda: _again(verb, words, arguments.out)):
         from pinxit.recipes.own import train_recipe
 
-        page = train_recipe(Recipe.model_validate(arguments.model_dump(exclude={"out"})), arguments.out)
+        page = train_recipe(recipe, arguments.out, budget)
     say(f"the page: {page.resolve()}")
 
 
 def read(verb: str, words: Sequence[str]) -> Arguments:
     """The recipe that the first word names, with what the others change."""
-    if not words or words[0].startswith("-"):
-        raise SettingsError([f"RECIPE: none was named; begin with a YAML file, a run folder or {_choices()}"])
-    source, rest = words[0], words[1:]
-    if (Path(source) / RESOLVED).is_file():
-        source, rest = str(Path(source) / RESOLVED), ["--out", source, *rest]
+    source, rest = named(words)
+    if source != words[0]:
+        rest = ["--out", words[0], *rest]
     base = load_recipe(source)
     default = Arguments.model_validate({**base.model_dump(), "out": Path("runs") / base.name})
     return parse(Arguments, f"{verb} {source}", rest, default)
 
 
+def named(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The recipe that the first word names, of a run folder its file, and the words that are left."""
+    if not words or words[0].startswith("-"):
+        raise SettingsError([f"RECIPE: none was named; begin with a YAML file, a run folder or {_choices()}"])
+    source, *rest = words
+    resolved = Path(source) / RESOLVED
+    return (str(resolved) if resolved.is_file() else source), rest
+
+
 def help_text() -> str:
     """What the verb does, whatever the recipe."""
     what, _, example = cleandoc(Arguments.__doc__ or "").splitlines()
-    summaries = {name: re.split("[.:]", make.__doc__ or "")[0] for name, make in RECIPES.items()}
     return "\n".join([
-        "usage: pinxit train RECIPE [--out FOLDER] [--SETTING VALUE ...]",
+        "usage: pinxit train RECIPE [--out FOLDER] [--stop-at AMOUNT] [--SETTING VALUE ...]",
         "",
         what,
-        "RECIPE is a YAML file with a `base` and what differs from it, the folder of a run to go on with, or one of",
-        *(f"  {name:<9} {summary}" for name, summary in summaries.items()),
+        *recipes_text("the folder of a run to go on with"),
         "",
         example,
         "",
         "`pinxit train own --help` shows every setting of one recipe, with its value.",
     ])  # fmt: skip
+
+
+def recipes_text(folder: str) -> list[str]:
+    """Lines that say what a recipe may be named by; `folder` says what a folder stands for."""
+    summaries = {name: re.split("[.:]", make.__doc__ or "")[0] for name, make in RECIPES.items()}
+    return [
+        f"RECIPE is a YAML file with a `base` and what differs from it, {folder}, or one of",
+        *(f"  {name:<9} {summary}" for name, summary in summaries.items()),
+    ]
 
 
 def _choices() -> str:

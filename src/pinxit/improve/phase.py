@@ -170,7 +170,7 @@ def carry(
         place.metered(config.batch) as counting,
     ):
         log = StepLog(folder / "steps.jsonl", folder.name, bar)
-        hooks: list[Hook] = [log, *guards, *counting, Checkpointer(folder, stopper, config.save_every, unit)]
+        hooks: list[Hook] = [log, *guards, *counting, Checkpointer(folder, stopper, config.save_every, unit=unit)]
         last_good = partial(name_newest, folder)
         begun = state.seen
         fit(Run(state, objective, loader, config.examples, config.batch, hooks, last_good, compute))

@@ -16,7 +16,7 @@ class MeterConfig(Config):
 class TariffConfig(Config):
     """Prices in US dollars; one that is left out is taken from the dated table that is printed with every bill."""
 
-    grid: str = Field("world", description="whose electricity: world, or a country's three letters such as DEU")
+    grid: str = Field("world", description="whose electricity: world, or a country such as DEU or DE")
     grams: float | None = Field(None, ge=0, description="CO2 of one kWh in grams, in place of the grid's")
     electricity: float | None = Field(None, ge=0, description="price of one kWh")
     core_hour: float | None = Field(None, ge=0, description="rent of one processor core for an hour")

@@ -91,6 +91,11 @@ class Meter:
         if self._work and time.perf_counter() - self._start > WRITE_EVERY:
             self._write(*self._work)
 
+    @property
+    def running(self) -> float:
+        """Seconds that are not on the ledger yet."""
+        return time.perf_counter() - self._start if self._work else 0.0
+
     def _switch(self, work: tuple[str, str] | None) -> tuple[str, str] | None:
         """What was spent until now is on the ledger, if on any work; from now on it is spent on `work`."""
         if self._work:

@@ -27,6 +27,12 @@ def say_energy(joules: float) -> str:
     return _say(joules / 3600, units)
 
 
+def say_operations(count: float) -> str:
+    """An amount of floating-point operations."""
+    units = ((1e21, "ZFLOP"), (1e18, "EFLOP"), (1e15, "PFLOP"), (1e12, "TFLOP"), (1e9, "GFLOP"), (1e6, "MFLOP"))
+    return _say(count, (*units, (1.0, "FLOP")))
+
+
 def say_grams(grams: float) -> str:
     """A mass in grams or tonnes."""
     return _say(grams, ((1e6, "t"), (1e3, "kg"), (1.0, "g"), (1e-3, "mg"), (1e-6, "µg")))

@@ -41,15 +41,21 @@ class Item(Config):
 
 
 class Planned(BaseModel):
-    """What the plan said of one stage, before its first step; other fields of a plan are left alone."""
+    """What the plan said of one phase of a stage, before its first step; other fields of a plan are left alone."""
 
     model_config = ConfigDict(frozen=True)
 
     stage: str
+    phase: str = TRAIN
     pictures: int
     seconds: float
     joules: float
     peak_bytes: int = 0
+
+    @property
+    def label(self) -> str:
+        """The stage, and the phase unless it is training."""
+        return self.stage if self.phase == TRAIN else f"{self.stage}, {self.phase}"
 
 
 class Plan(BaseModel):
@@ -58,6 +64,12 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     stages: tuple[Planned, ...]
+    on: str = ""  # the machine and its rate
+
+    @property
+    def peak(self) -> int:
+        """Bytes of memory at most, of all that is planned."""
+        return max((planned.peak_bytes for planned in self.stages), default=0)
 
 
 class Bill(Config):
@@ -70,7 +82,7 @@ class Bill(Config):
     methods: tuple[str, ...]
     hardware: tuple[Hardware, ...]
     ended: str
-    planned: tuple[Planned, ...] = ()
+    plan: Plan = Plan(stages=())
 
     def share(self, pictures: int) -> Item | None:
         """What so many pictures took, of all those trained on; None before the first one."""
@@ -92,9 +104,10 @@ class Bill(Config):
 
     @property
     def beside_plan(self) -> list[tuple[Planned, Item]]:
-        """Each planned stage that has begun, with what it took."""
-        taken = {item.stage: item for item in self.stages}
-        return [(planned, taken[planned.stage]) for planned in self.planned if planned.stage in taken]
+        """Each planned phase of a stage that has begun, with what it took."""
+        taken = {(item.stage, item.phase): item for item in self.items}
+        both = [(planned, taken.get((planned.stage, planned.phase))) for planned in self.plan.stages]
+        return [(planned, item) for planned, item in both if item is not None]
 
 
 def bill(folder: Path, config: TariffConfig | None = None) -> Bill:
@@ -115,7 +128,7 @@ def bill(folder: Path, config: TariffConfig | None = None) -> Bill:
         methods=tuple(dict.fromkeys(line.joules_method for line in lines)),
         hardware=hardware,
         ended=max(line.ended for line in lines),
-        planned=_read_plan(folder / PLAN),
+        plan=_read_plan(folder / PLAN),
     )
 
 
@@ -158,10 +171,10 @@ def _rent(lines: Iterable[Line], tariff: Tariff) -> float | None:
     return total
 
 
-def _read_plan(file: Path) -> tuple[Planned, ...]:
+def _read_plan(file: Path) -> Plan:
     if not file.is_file():
-        return ()
+        return Plan(stages=())
     try:
-        return Plan.model_validate_json(file.read_bytes()).stages
+        return Plan.model_validate_json(file.read_bytes())
     except ValidationError as error:
         raise unreadable(file, error) from error

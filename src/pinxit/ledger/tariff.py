@@ -90,6 +90,7 @@ ACCELERATORS: Sequence[Rate] = (  # a key is looked for in the accelerator's nam
         source="derived from Sehwag et al. 2024 (arXiv 2407.15811): $1,890 for 2.6 days of 8 H100",
     ),
     _assumed("H200", 4.50, "US$/h"),
+    _assumed("RTX 4090", 0.40, "US$/h"),
 )
 
 
@@ -108,6 +109,7 @@ GRIDS: Sequence[Rate] = (
     _grid("SWE", 40.7),
     _grid("USA", 369.5),
 )
+SHORT = {"CN": "CHN", "DE": "DEU", "FR": "FRA", "GB": "GBR", "IN": "IND", "PL": "POL", "SE": "SWE", "US": "USA"}
 
 
 class Tariff(Config):
@@ -150,8 +152,9 @@ def _accelerator(config: TariffConfig, accelerators: Sequence[str]) -> Rate | No
 
 
 def _find_grid(name: str) -> Rate:
+    wanted = SHORT.get(name.upper(), name)
     for rate in GRIDS:
-        if rate.name.lower() == name.lower():
+        if rate.name.lower() == wanted.lower():
             return rate
     names = ", ".join(rate.name for rate in GRIDS)
     raise ConfigError(

@@ -6,11 +6,16 @@ from functools import partial
 from pathlib import Path
 
 from pinxit.errors import CheckpointError
+from pinxit.ledger.budget import Budget, Purse
+from pinxit.ledger.machine import HERE, find_machine
 from pinxit.ledger.meter import Meter
+from pinxit.ledger.report import PLAN
 from pinxit.log import Bar, drop_lines_after
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import begin_stage, objective_for
+from pinxit.recipes.calibrate import rate_here
 from pinxit.recipes.material import Material, open_material
+from pinxit.recipes.plan import RateOf, plan
 from pinxit.recipes.probe import probe
 from pinxit.recipes.recipe import Recipe, StageConfig
 from pinxit.recipes.table import dump_recipe, load_recipe
@@ -42,12 +47,18 @@ class StageEnd:
 
 @dataclass
 class Course:
-    """A recipe in its run folder; `after_stage` is called at the end of each stage, before the border is crossed."""
+    """A recipe in its run folder; `after_stage` is called at the end of each stage, before the border is crossed.
+
+    A new run keeps its plan, at the rates that `rate_of` knows. One whose `budget` is spent has saved itself and raises
+    Stopped.
+    """
 
     recipe: Recipe
     folder: Path
     start: Transformer | None = None
     after_stage: Sequence[Callable[[StageEnd], None]] = field(default_factory=list)
+    budget: Budget | None = None
+    rate_of: RateOf = rate_here
     compute: Compute = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,6 +68,7 @@ class Course:
         """All stages are done; goes on from the newest checkpoint of the folder, if there is one."""
         self._claim_folder()
         self.meter = Meter(self.folder)
+        self._spent = Purse(self.budget, self.folder, self.meter) if self.budget else lambda: ""
         saved = complete_checkpoints(self.folder)
         place = read_place(saved[-1]) if saved else None
         state: TrainState | None = None
@@ -94,7 +106,7 @@ class Course:
                 StepLog(self.folder / "steps.jsonl", name, bar),
                 lambda _, report: meter.note(pictures=stage.batch, waited=report.waited),
                 Every(self.recipe.probe_every, state.seen, look),
-                Checkpointer(self.folder, stopper, self.recipe.save_every),
+                Checkpointer(self.folder, stopper, self.recipe.save_every, spent=self._spent),
             ]
             begun, end = state.seen, state.started + stage.images
             last_good = partial(name_newest, self.folder)
@@ -115,6 +127,8 @@ class Course:
             )
         self.folder.mkdir(parents=True, exist_ok=True)
         file.write_text(dump_recipe(self.recipe), encoding="utf-8")
+        if not (self.folder / PLAN).is_file():
+            plan(self.recipe, find_machine(HERE), rate_of=self.rate_of).keep(self.folder)
 
     def _is_another(self, recipe: Recipe) -> bool:
         """Whether it would train something else, wherever it computes."""

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
@@ -12,17 +13,22 @@ from pinxit.data.emoji import load_art
 from pinxit.data.loader import CacheLoader, plan
 from pinxit.data.split import split
 from pinxit.errors import CheckpointError, DivergenceError
+from pinxit.ledger.machine import HERE, find_machine
 from pinxit.ledger.meter import Meter
+from pinxit.ledger.tariff import Rate
 from pinxit.log import Bar, console
 from pinxit.recipes.build import begin_stage, objective_for
+from pinxit.recipes.calibrate import rate_here
 from pinxit.recipes.course import Course
 from pinxit.recipes.emoji import demo
 from pinxit.recipes.finish import known_prompt, next_commands, save_model
 from pinxit.recipes.material import Material, open_material
 from pinxit.recipes.page import write_page
-from pinxit.recipes.recipe import EmojiDataConfig, Recipe
+from pinxit.recipes.plan import RateOf
+from pinxit.recipes.recipe import EmojiDataConfig, Recipe, StageConfig
 from pinxit.recipes.score import Scorer
 from pinxit.recipes.table import load_recipe
+from pinxit.recipes.work import ENCODING, work_of
 from pinxit.train.compute import choose_compute
 from pinxit.train.config import OptimizerConfig
 from pinxit.train.hook import follow_average
@@ -33,7 +39,6 @@ from pinxit.train.state import TrainState
 OVERFIT = 8  # pictures of the check
 OVERFIT_STEPS = 60
 OVERFIT_SHARE = 0.35  # of its first value, below which the loss must have fallen
-GROWTH = 0.8  # power of the resolution that a picture's time was seen to grow with, from 48 to 64 pixels
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,9 @@ def overfit(recipe: Recipe, material: Material) -> Check:
 
 def sized(recipe: Recipe, pictures_per_second: float, minutes: float) -> Recipe:
     """The recipe with its pictures scaled to train for `minutes` at a speed measured at the size of `alignment`."""
-    side = recipe.stages["alignment"].resolution
-    cost = {name: stage.images * (stage.resolution / side) ** GROWTH for name, stage in recipe.stages.items()}
-    scale = minutes * 60 * pictures_per_second / sum(cost.values())
+    cost = {name: _operations(recipe, stage) for name, stage in recipe.stages.items()}
+    rate = pictures_per_second * cost["alignment"]
+    scale = minutes * 60 * rate / sum(stage.images * cost[name] for name, stage in recipe.stages.items())
     stages = {
         name: stage.model_copy(
             update={"images": max(stage.batch, round(stage.images * scale / stage.batch) * stage.batch)}
@@ -93,11 +98,28 @@ def sized(recipe: Recipe, pictures_per_second: float, minutes: float) -> Recipe:
     return recipe.model_copy(update={"stages": stages})
 
 
+def _operations(recipe: Recipe, stage: StageConfig) -> float:
+    """Of one picture, with its share of the optimiser's step."""
+    work = work_of(recipe, stage, is_padded=False)
+    return work.picture + work.step / stage.batch
+
+
+def _rate(recipe: Recipe, pictures_per_second: float) -> RateOf:
+    """What the overfit check has measured, for the plan of all training; of encoding it knows nothing."""
+    stage = recipe.stages["alignment"]
+    machine, speed = find_machine(HERE), pictures_per_second * _operations(recipe, stage)
+    rate = Rate(
+        name=HERE, value=speed / machine.count, unit="operations/s", date=f"{date.today()}", source="the overfit check"
+    )
+    return lambda label, _: None if label.startswith(ENCODING) else rate
+
+
 def run_demo(folder: Path, minutes: float) -> Path:
     """The page of a whole run on real pictures, trained for about `minutes`; goes on where it was stopped."""
     torch.manual_seed(0)
     recipe = demo()
     saved = folder / "recipe.yaml"
+    rate_of: RateOf = rate_here
     if saved.is_file():
         recipe = load_recipe(str(saved))
         if recipe.name != demo().name:
@@ -115,11 +137,12 @@ def run_demo(folder: Path, minutes: float) -> Path:
             highlight=False,
         )
         recipe = sized(recipe, check.pictures_per_second, minutes)
+        rate_of = _rate(recipe, check.pictures_per_second)
     data = recipe.stages["alignment"].data
     assert isinstance(data, EmojiDataConfig)
     parts = split(load_art(data.styles))
     scorer = Scorer(parts.training, parts.unseen_style)
-    course = Course(recipe, folder, after_stage=[scorer])
+    course = Course(recipe, folder, after_stage=[scorer], rate_of=rate_of)
     state = course.run()
     save_model(recipe, state, folder)
     *commands, _ = next_commands(recipe, folder, known_prompt(data))

@@ -17,6 +17,7 @@ from pinxit.generate.card import ModelCard, read_model
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.load import load_pipeline, model_file
 from pinxit.generate.pipeline import Pipeline, to_pictures
+from pinxit.ledger.budget import Budget
 from pinxit.ledger.meter import Meter
 from pinxit.log import Bar
 from pinxit.models.null import hold_null
@@ -46,8 +47,11 @@ def start_file(recipe: Recipe) -> Path | None:
     return model_file(None if recipe.start == "shipped" else Path(recipe.start))
 
 
-def train_recipe(recipe: Recipe, folder: Path) -> Path:
-    """The page of the finished run; the run folder also holds its model. Goes on where it was stopped."""
+def train_recipe(recipe: Recipe, folder: Path, budget: Budget | None = None) -> Path:
+    """The page of the finished run; the run folder also holds its model. Goes on where it was stopped.
+
+    Raises Stopped once it has saved itself, if that was asked for or the budget is spent.
+    """
     file = start_file(recipe)
     network: Transformer | None = None
     card: ModelCard | None = None
@@ -71,7 +75,7 @@ def train_recipe(recipe: Recipe, folder: Path) -> Path:
     has_before = isinstance(last.data, RecordsDataConfig) and last.branch is None
     if file is not None and has_before and not complete_checkpoints(folder):
         _show_before(file, recipe, folder)
-    course = Course(recipe, folder, start=network)
+    course = Course(recipe, folder, start=network, budget=budget)
     backbone = fingerprint(network) if network is not None and last.branch is not None else ""
     state = course.run()
     if last.branch is not None:

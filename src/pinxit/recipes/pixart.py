@@ -8,6 +8,7 @@ from pinxit.models.config import DiffusersAutoencoderConfig, T5Config, Transform
 from pinxit.recipes.recipe import Recipe, RecordsDataConfig, StageConfig
 from pinxit.train.config import AverageConfig, OptimizerConfig
 
+PICTURES = {"data/imagenet": 1_000_000, "data/sam-dense": 10_000_000, "data/aesthetic": 14_000_000}  # different ones
 BASE_BATCH = 256  # the batch at which the published square-root rule leaves the rate alone
 
 

@@ -61,7 +61,7 @@ def _plan(found: Bill) -> str:
         return note("Nothing was planned: plan.json is not there, or names other stages.")
     rows = [
         (
-            planned.stage,
+            planned.label,
             (f"{taken.pictures:,}", f"planned {planned.pictures:,}"),
             (say_seconds(taken.seconds), f"planned {say_seconds(planned.seconds)}"),
             (mark(say_energy(taken.joules), taken.joules_source), f"planned {say_energy(planned.joules)}"),
@@ -76,7 +76,8 @@ def _sources(found: Bill) -> str:
     memory = f"at most {say_bytes(total.peak_bytes)} of memory"
     if total.peak_accelerator_bytes:
         memory += f" and {say_bytes(total.peak_accelerator_bytes)} on the accelerator"
-    lines = [f"On {one.say()}, {memory}." for one in found.hardware]
+    planned = [f"Planned: {say_bytes(found.plan.peak)} of memory, on {found.plan.on}."] if found.plan.peak else []
+    lines = [*planned, *(f"On {one.say()}, {memory}." for one in found.hardware)]
     lines += [f"Energy: {method}." for method in found.methods]
     lines += [rate.say() for rate in found.tariff.rates]
     lines.append(f"For comparison, {PAPER.say()}.")

@@ -65,20 +65,31 @@ class Stopper:
 
 
 class Checkpointer:
-    """A hook: the state is saved every so many seconds, and when a stop was asked for, which then stops the run."""
+    """A hook: the state is saved every so many seconds, and when a stop was asked for, which then stops the run.
 
-    def __init__(self, folder: Path, stopper: Stopper, every: float, unit: str = "pictures") -> None:
-        self.folder, self.stopper, self.every, self.unit = folder, stopper, every, unit
+    A stop is asked for by a signal, or by words from `spent`: they say which budget is spent.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        stopper: Stopper,
+        every: float,
+        *,
+        unit: str = "pictures",
+        spent: Callable[[], str] = lambda: "",
+    ) -> None:
+        self.folder, self.stopper, self.every, self.unit, self.spent = folder, stopper, every, unit, spent
         self._last = time.monotonic()
 
     def __call__(self, state: TrainState, _: StepReport) -> None:
-        """Saved if it was time; raises Stopped if a signal asked for it."""
-        stopped = self.stopper.signal
-        if stopped is not None or time.monotonic() - self._last > self.every:
+        """Saved if it was time; raises Stopped if that was asked for."""
+        stopped, why = self.stopper.signal, self.spent()
+        if stopped is not None or why or time.monotonic() - self._last > self.every:
             write_checkpoint(state, self.folder)
             self._last = time.monotonic()
-        if stopped is not None:
-            raise Stopped(stopped, state.seen, self.unit)
+        if stopped is not None or why:
+            raise Stopped(stopped or 0, state.seen, unit=self.unit, why=why)
 
 
 class Every:

@@ -94,3 +94,11 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_mul_(alike, 1 - rate * decay)
         updates = [each.view_as(parameter) for each, parameter in zip(moves, alike, strict=True)]
         torch._foreach_add_(alike, updates)
+
+
+def count(rows: int, columns: int, steps: int = 5) -> int:
+    """Operations that making one matrix of that size orthogonal takes."""
+    short, long = sorted((rows, columns))
+    if long > OBLONG * short:
+        return 4 * short**2 * long + (8 * steps - 6) * short**3
+    return steps * (4 * short**2 * long + 2 * short**3)
