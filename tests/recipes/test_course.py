@@ -14,6 +14,8 @@ from torch import Tensor
 from pinxit.data.emoji import load_art
 from pinxit.errors import CheckpointError, DataError, Stopped
 from pinxit.generate.load import load_pipeline
+from pinxit.ledger.budget import read_budget
+from pinxit.ledger.report import bill
 from pinxit.models.dit import DiT
 from pinxit.models.transformer import Transformer
 from pinxit.recipes import course as course_module
@@ -52,6 +54,21 @@ def test_all_stages_run_and_the_probe_loss_falls(straight: tuple[Path, Mapping[s
     training = [row["loss"] for row in probes if row["split"] == "training"]
     assert training[-1] < training[0]
     assert {json.loads(line)["stage"] for line in (folder / "steps.jsonl").read_text().splitlines()} == set(stages)
+
+
+def test_a_run_keeps_its_plan_and_a_spent_budget_ends_it_with_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(Stopped, match=r"the budget of 1.00 ms is spent: stopped and saved at 16 pictures seen") as stop:
+        Course(smallest(), tmp_path, budget=read_budget("0.001 s")).run()
+    assert stop.value.signal == 0
+    assert read_place(complete_checkpoints(tmp_path)[-1])["seen"] == 16
+    planned = bill(tmp_path).plan
+    assert [one.stage for one in planned.stages if one.phase == "train"] == list(smallest().stages)
+    kept = (tmp_path / "plan.json").read_bytes()
+    with pytest.raises(Stopped, match="stopped and saved at 32 pictures seen"):
+        Course(smallest(), tmp_path, budget=read_budget("0.001 Wh")).run()
+    assert (tmp_path / "plan.json").read_bytes() == kept
+    with pytest.raises(Stopped):
+        Course(smallest(), tmp_path, budget=read_budget("$0.0000001")).run()
 
 
 @pytest.mark.parametrize("stop", [176, 192, 208, 400])

@@ -5,7 +5,6 @@ from math import ceil
 from pathlib import Path
 
 from pinxit.config import Config
-from pinxit.generate.plan import PROGRAM
 from pinxit.ledger.config import TariffConfig
 from pinxit.ledger.energy import JOULES_PER_KWH
 from pinxit.ledger.machine import Machine
@@ -19,6 +18,8 @@ from pinxit.recipes.recipe import Recipe, StageConfig
 from pinxit.recipes.work import Work, cached, encoding, pictures, tokens, work_of
 
 CONTEXT = 600 * 10**6  # bytes of a GPU that its driver and its libraries take: assumption
+PROGRAM = 550 * 10**6  # of Python with its libraries and what encoding leaves behind: measured
+UNUSED = 1.13  # what a processor's allocator takes for activations, over what they are: measured
 FEATURES = "features"
 RateOf = Callable[[str, float], Rate | None]  # label and operations of a work -> its rate, where it was measured
 
@@ -171,13 +172,14 @@ def memory_of(work: Work, recipe: Recipe, stage: StageConfig, machine: Machine, 
     has_gpu, network, micro = machine.kind == "accelerator", work.network, _micro(stage, machine)
     hidden = int(recipe.network.width * recipe.network.mlp_ratio)
     passing = FLOAT * micro * tokens(recipe, stage) * (2 * hidden + 4 * recipe.network.width)
+    activations = micro * network.activations(machine.item) + passing
     resident = cache if cache is not None and has_gpu and cache < machine.memory / 2 else 0
     return {
         "weights": FLOAT * (network.parameters + work.beside) + (machine.item % FLOAT) * network.parameters,
         "gradients": FLOAT * work.trained,
         "optimiser": work.moments + 5 * FLOAT * work.largest,
         "average": FLOAT * network.parameters,
-        "activations": micro * network.activations(machine.item) + passing,
+        "activations": activations if has_gpu else round(UNUSED * activations),
         FEATURES: resident,
         "libraries": CONTEXT if has_gpu else PROGRAM,
     }
