@@ -90,7 +90,7 @@ def recipes_text(folder: str) -> list[str]:
     summaries = {name: re.split("[.:]", make.__doc__ or "")[0] for name, make in RECIPES.items()}
     return [
         f"RECIPE is a YAML file with a `base` and what differs from it, {folder}, or one of",
-        *(f"  {name:<9} {summary}" for name, summary in summaries.items()),
+        *(f"  {name:<{max(map(len, RECIPES))}}  {summary}" for name, summary in summaries.items()),
     ]
 
 

@@ -56,3 +56,8 @@ def paper(*, scale_rate: bool = False, conditions: bool = True) -> Recipe:
         },
         sampling=SamplingConfig(solver="dpm", steps=20, guidance=4.5),
     )
+
+
+def scaled() -> Recipe:
+    """PixArt-α with rates that grow with the square root of the batch, as the published settings have them."""
+    return paper(scale_rate=True)

@@ -1,7 +1,6 @@
 """The explicit table of recipes, and the way from a file or a name to one value."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 import yaml
@@ -19,7 +18,7 @@ RECIPES: Mapping[str, Callable[[], Recipe]] = {
     "few": few.few,
     "smallest": emoji.smallest,
     "pixart": pixart.paper,
-    "pixart-scaled": partial(pixart.paper, scale_rate=True),
+    "pixart-scaled": pixart.scaled,
 }
 
 
