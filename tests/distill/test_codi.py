@@ -93,7 +93,7 @@ def test_in_units_of_the_velocity_an_error_counts_the_same_at_every_level() -> N
 @pytest.mark.parametrize("process", PROCESSES)
 def test_clean_latent_and_noise_make_the_noised_one(process: Flow | IDDPM) -> None:
     given, network = batch(), controlled(process.outputs)
-    made = objective(process, network, CodiConfig(), network)
+    made = objective(process, network, CodiConfig(grid=16), network)
     at = made.moments.at(torch.arange(16))
     x_t = torch.randn(16, 3, 8, 8)
     with torch.no_grad():
@@ -118,7 +118,7 @@ def test_the_target_is_followed_only_through_what_it_says() -> None:
     process, given = Flow(FlowConfig()), batch()
     network = controlled(1)
     network.base.requires_grad_(False)
-    made = objective(process, network, CodiConfig(signal_floor=0.0), deepcopy(network))
+    made = objective(process, network, CodiConfig(signal_floor=0.0, end="average"), deepcopy(network))
     made.each(network, given, Draws(0, PLACES)).sum().backward()
     got = [parameter.grad.clone() for parameter in network.control.parameters()]  # type: ignore[union-attr]
     network.zero_grad()
