@@ -163,6 +163,8 @@ def test_a_table_has_each_method_at_its_best_rate(tmp_path: Path) -> None:
     assert text.endswith("after\n")
     redraw(page, tables(rows, []))
     assert page.read_text() == text
+    redraw(page, tables([], []))
+    assert page.read_text() == "before\n<!-- codi -->\n\nNo row has been made yet.\n\n<!-- end of codi -->\nafter\n"
     with pytest.raises(DataError, match="has not the lines"):
         redraw(tmp_path / "other.md", "")
 

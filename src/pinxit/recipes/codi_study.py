@@ -97,7 +97,7 @@ def tables(rows: Sequence[Finished], verdicts: Iterable[Verdict]) -> str:
             f"Fréchet {floors.frechet_floor:.1f}."
         )
         parts.append(f"### {task}, {backbone}\n\n{above}\n\n{_table(group)}\n" + (f"\n{below}" if below else ""))
-    return "\n".join(parts)
+    return "\n".join(parts) or "No row has been made yet.\n"
 
 
 def _table(rows: Sequence[Finished]) -> str:
