@@ -18,7 +18,7 @@ TASKS: Mapping[str, TaskConfig] = {
     "edges": EdgesConfig(),
     "upscale x8": UpscaleConfig(factor=8),
     "upscale x4": UpscaleConfig(factor=4),
-    "edit": EditConfig(kinds=("background", "swap", "remove", "add", "move")),  # one style: no change of it
+    "edit": EditConfig(),
 }
 OBJECTIVES: Mapping[str, CodiConfig] = {
     "ours": CodiConfig(),
