@@ -13,7 +13,15 @@ from pinxit.data.config import InpaintConfig, TaskConfig, UpscaleConfig
 from pinxit.data.kind import Condition
 from pinxit.diffusion.config import FlowConfig
 from pinxit.errors import CheckpointError, ConfigError, DataError
-from pinxit.generate.adapter import AdapterCard, fingerprint, join_adapter, read_adapter_card, write_adapter
+from pinxit.generate.adapter import (
+    ADAPTER,
+    AdapterCard,
+    find_adapter,
+    fingerprint,
+    join_adapter,
+    read_adapter_card,
+    write_adapter,
+)
 from pinxit.generate.card import Encoders, ModelCard, build_network
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.pipeline import Pipeline
@@ -188,6 +196,24 @@ def test_what_is_no_adapter_or_not_whole_is_refused_by_name(pipeline: Pipeline, 
     save_file({"a": torch.zeros(1)}, file)
     with pytest.raises(CheckpointError, match=r"its header has no 'pinxit\.adapter'"):
         join_adapter(pipeline.network, file)
+
+
+def test_an_adapter_is_found_by_its_file_its_run_or_the_name_of_one_that_ships(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, shipped = tmp_path / "run", tmp_path / "tools"
+    for folder, name in ((run, ADAPTER), (shipped, "edges.safetensors")):
+        folder.mkdir()
+        (folder / name).touch()
+    monkeypatch.setattr("pinxit.generate.adapter.SHIPPED_TOOLS", shipped)
+    monkeypatch.chdir(tmp_path)
+    assert find_adapter(run) == find_adapter(run / ADAPTER) == run / ADAPTER
+    assert find_adapter("edges") == shipped / "edges.safetensors"
+    with pytest.raises(CheckpointError, match=r"depth: there is no such file; .* or one that ships: edges"):
+        find_adapter("depth")
+    (tmp_path / "edges").mkdir()  # what lies here comes first
+    with pytest.raises(CheckpointError, match=f"holds no {ADAPTER}"):
+        find_adapter(tmp_path / "edges")
 
 
 def test_a_null_condition_that_was_trained_with_all_weights_comes_with_them(pipeline: Pipeline, tmp_path: Path) -> None:

@@ -61,7 +61,10 @@ class Arguments(Drawn):
     negative: str = Field("", description="what the pictures should not be")
     improve: bool = Field(False, description="improve the prompts first, by --improver")
     improver: Path | None = Field(None, description="what `pinxit improve train` wrote; none: the one that ships")
-    adapter: Path | None = Field(None, description="an adapter file, or the run folder that made it")
+    adapter: Path | None = Field(
+        None,
+        description="an adapter file, the run folder that made it, or one that ships: upscale, inpaint, edges, edit",
+    )
     condition: Path | None = Field(None, description="with an adapter: the picture that it draws from")
     mask: Path | None = Field(None, description="to inpaint: white where to paint; none: where the picture is clear")
     is_map: bool = Field(False, description="the condition is a finished map of edges or depth, in grey")

@@ -16,13 +16,13 @@ def run_tool(arguments: Arguments) -> None:
     if arguments.improve or arguments.improver:
         raise SettingsError(["--improve has no use with a condition; leave it out"])
     from pinxit.data.condition import read_condition, read_instruction
-    from pinxit.generate.adapter import ADAPTER, read_adapter_card
+    from pinxit.generate.adapter import find_adapter, read_adapter_card
     from pinxit.generate.load import load_pipeline
     from pinxit.generate.pipeline import save_png
     from pinxit.models.device import choose_device
     from pinxit.models.identity import hash_files
 
-    file = arguments.adapter / ADAPTER if arguments.adapter.is_dir() else arguments.adapter
+    file = find_adapter(arguments.adapter)
     card, size = read_adapter_card(file), wanted_of(arguments)
     prompts = prompts_of(arguments, needed=False) or [""]
     if card.task.kind == "edit":

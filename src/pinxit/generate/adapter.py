@@ -25,6 +25,7 @@ from pinxit.models.transformer import Transformer
 
 HEADER = "pinxit.adapter"
 ADAPTER = "adapter.safetensors"  # in a run folder
+SHIPPED_TOOLS = Path(__file__).parent.parent / "weights" / "tools"  # a file a task, for the model that ships
 
 
 class AdapterCard(Config):
@@ -63,6 +64,22 @@ def fingerprint(network: Transformer) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().half().contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def find_adapter(source: Path | str) -> Path:
+    """The file of an adapter: the source itself, the one of a run folder, or by the name of its task one that ships;
+    CheckpointError where there is none of these.
+    """
+    place = Path(source)
+    file = place / ADAPTER if place.is_dir() else place
+    if file.is_file():
+        return file
+    shipped = {file.stem: file for file in sorted(SHIPPED_TOOLS.glob("*.safetensors"))}
+    if str(source) in shipped:
+        return shipped[str(source)]
+    known = f", or one that ships: {', '.join(shipped)}" if shipped else ""
+    problem = f"it is no adapter, and holds no {ADAPTER}" if place.exists() else "there is no such file"
+    raise CheckpointError(place, problem, f"name an adapter file of pinxit, a run that teaches a condition{known}")
 
 
 def write_adapter(file: Path, network: Controlled, card: AdapterCard, dtype: torch.dtype = torch.float16) -> None:

@@ -167,8 +167,10 @@ class Pipeline:
         return load_pipeline(None if source is None else Path(source))
 
     def use(self, adapter: Path | str) -> Tool:
-        """The tool that an adapter file makes of this pipeline, which stays as it is."""
-        return Tool(self, Path(adapter))
+        """The tool that an adapter makes of this pipeline, which stays as it is: a file, a run folder, or for the model
+        that ships the name of a task.
+        """
+        return Tool(self, adapter)
 
     @property
     def multiple(self) -> int:

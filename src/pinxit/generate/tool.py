@@ -13,7 +13,7 @@ from pinxit.data.condition import blend, read_condition
 from pinxit.data.conditioned import encode_conditions
 from pinxit.data.kind import Condition, Pixels
 from pinxit.errors import ConfigError
-from pinxit.generate.adapter import join_adapter, read_adapter_card
+from pinxit.generate.adapter import find_adapter, join_adapter, read_adapter_card
 from pinxit.generate.card import refuse_strangers
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.sample import sample
@@ -33,11 +33,12 @@ class Tool:
     it is built, which may be in drawing.
     """
 
-    def __init__(self, pipeline: "Pipeline", file: Path) -> None:
-        self.pipeline, self.file, self.card = pipeline, file, read_adapter_card(file)
+    def __init__(self, pipeline: "Pipeline", adapter: Path | str) -> None:
+        self.pipeline, self.file = pipeline, find_adapter(adapter)
+        self.card = read_adapter_card(self.file)
         encoders = pipeline.autoencoder.identity, pipeline.text.identity
         refuse_strangers(self.card.name, (self.card.autoencoder, self.card.text), encoders)
-        self._network = None if pipeline.comes_late else join_adapter(pipeline.network, file)[0]
+        self._network = None if pipeline.comes_late else join_adapter(pipeline.network, self.file)[0]
 
     @property
     def network(self) -> Controlled:
