@@ -19,8 +19,9 @@ class Control(nn.Module):
     """Copies of a network's first blocks; each adds to what the block after its original is given.
 
     A condition is a latent of the autoencoder, maps that a small convolutional stem reads, or both, in this order. The
-    first copy is given the tokens after the network's first block plus the condition's; what comes in and what goes out
-    passes a layer that begins at zero, so a new branch adds nothing.
+    first copy is given the tokens after the network's first block plus the condition's; what goes out passes layers that
+    begin at zero, so a new branch adds nothing. The layer that the condition comes in by begins as the identity, and not
+    at zero as published: copies are trained from the first step on what they are to read (`docs/log.md`).
     """
 
     def __init__(self, base: Transformer, config: ControlConfig) -> None:
@@ -72,14 +73,16 @@ class Control(nn.Module):
             yield after(x)
 
     def _initialise(self, base: Transformer) -> None:
-        """Latents are read as the network reads its own; what reads maps is new, and joins are zero."""
+        """Latents are read as the network reads its own; what reads maps is new; what goes out is zero."""
         for part in (self.stem, self.embed):
             initialise(part)
         own = base.patch.projection
         if self.config.channels == base.config.channels:
             with torch.no_grad():
                 self.embed.projection.weight[:, : self.config.channels] = own.weight
-        silence(self.before, *cast("Iterable[nn.Linear]", self.after))
+        nn.init.eye_(self.before.weight)
+        nn.init.zeros_(self.before.bias)
+        silence(*cast("Iterable[nn.Linear]", self.after))
 
 
 class Controlled(nn.Module):
