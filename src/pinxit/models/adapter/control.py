@@ -19,9 +19,9 @@ class Control(nn.Module):
     """Copies of a network's first blocks; each adds to what the block after its original is given.
 
     A condition is a latent of the autoencoder, maps that a small convolutional stem reads, or both, in this order. The
-    first copy is given the tokens after the network's first block plus the condition's. What goes out passes layers that
-    begin at zero, so a new branch adds nothing. What comes in passes one that begins as the identity, and not at zero as
-    published: copies are trained from the first step on what they are to read (`docs/log.md`).
+    first copy is given the tokens after the network's first block plus the condition's. What goes out passes layers
+    that begin at zero, so a new branch adds nothing. What comes in passes one that begins as the identity, and not at
+    zero as published: copies are trained from the first step on what they are to read (`docs/log.md`).
     """
 
     def __init__(self, base: Transformer, config: ControlConfig) -> None:
