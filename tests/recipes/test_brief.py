@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -11,9 +12,12 @@ from pinxit.data.emoji import load_art
 from pinxit.data.telling import read
 from pinxit.errors import DataError
 from pinxit.evaluate.telling import count_facts, judge
+from pinxit.improve.config import PairsConfig
 from pinxit.improve.pair import read_pairs
 from pinxit.models.decoder import learn_words
+from pinxit.recipes import preference
 from pinxit.recipes.brief import FEWEST, Brief, Kind, World, briefs, read_world, write_pairs
+from pinxit.recipes.preference import source_of
 
 from .world import WORLD
 
@@ -86,3 +90,11 @@ def test_the_real_set_fits_a_small_decoder() -> None:
     assert words.get_vocab_size() < 2000
     for brief in [*known, *some("concept", 100, world)]:
         assert all(len(words.encode(text).ids) <= 48 for text in (brief.better, brief.worse))
+
+
+def test_a_run_writes_the_set_into_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preference, "read_world", lambda: WORLD)
+    monkeypatch.setattr(preference, "write_pairs", partial(write_pairs, count=20))
+    place = source_of(PairsConfig(source="scenes"), tmp_path)
+    assert place == tmp_path / "scenes.jsonl"
+    assert len(read_pairs(tmp_path / "scenes.jsonl").pairs) == 20

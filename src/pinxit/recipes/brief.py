@@ -36,7 +36,7 @@ from pinxit.rng import numpy_at
 Kind = Literal["known", "combination", "concept"]  # what is new in a prompt: nothing, a combination, a concept
 Slot = tuple[str, int]  # its name, and of which thing
 
-PAIRS = 36_000
+PAIRS = 48_000
 KEPT_CONCEPTS, KEPT_COMBINATIONS = 0.25, 0.1  # of concepts of others' words, and of combinations: for exams alone
 SAME_STYLE = 0.7
 FEWEST = 3  # facts that a prompt states

@@ -60,7 +60,7 @@ def improve(config: ImproveConfig, folder: Path) -> Order | None:
 
     base = config.language.folder if isinstance(config.language, FolderLanguageConfig) else None
     speakers = {POLICY: policy, IMPROVER: improver}
-    save_improver(folder, speakers, gap, _card(config, found.counts, measured, folder), base)
+    save_improver(folder, speakers, gap, _card(config, found.counts, measured, folder), base, half=config.half)
     return measured
 
 
