@@ -15,6 +15,7 @@ concepts, or a concept on a background, that never stand together there.
 """
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,12 +81,13 @@ class World:
 
 @dataclass(frozen=True)
 class Brief:
-    """A prompt, the facts that it states, and two captions that tell some of them, the first more."""
+    """A prompt, the facts that it states, two captions, the first of which tells more, and what is new in it."""
 
     prompt: str
     facts: Telling
     better: str
     worse: str
+    kind: Kind
 
 
 def read_world() -> World:
@@ -124,7 +126,7 @@ def briefs(world: World, seed: int, kind: Kind) -> Iterator[Brief]:
             is_list = stated is scene
             prompt = as_list(stated) if is_list else as_typed(stated, world, rng)
             better, worse = two_answers(stated, world, rng)
-            yield Brief(prompt, stated, better, worse)
+            yield Brief(prompt, stated, better, worse, kind)
 
 
 def write_pairs(file: Path, world: World, count: int = PAIRS, seed: int = 0) -> Path:
@@ -134,8 +136,9 @@ def write_pairs(file: Path, world: World, count: int = PAIRS, seed: int = 0) -> 
         for brief, _ in zip(briefs(world, seed, "known"), range(count), strict=False)
     )
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return file
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    part.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return part.rename(file)
 
 
 def draw_scene(world: World, rng: np.random.Generator, kind: Kind) -> Telling:
