@@ -11,6 +11,7 @@ from pinxit.improve.config import RefineConfig, SamplingConfig
 from pinxit.improve.folder import CARD, IMPROVER, POLICY, ImproverCard, hash_improver, save_improver
 from pinxit.improve.refine import Improver
 from pinxit.improve.score import GapScore, RewardModel
+from pinxit.improve.template import Question
 
 from .toy import decoder
 
@@ -24,10 +25,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def save(folder: Path, *, with_policy: bool) -> Improver:
+def save(folder: Path, *, with_policy: bool, half: bool = False) -> Improver:
     improver, policy, gap = decoder(1, loud=2), decoder(2, loud=2), RewardModel(decoder(3), 0)
     card = ImproverCard(refine=REFINE, model="the small decoder", data="a.jsonl", pairs={"found": 2, "used": 2})
-    save_improver(folder, {IMPROVER: improver} | ({POLICY: policy} if with_policy else {}), gap, card)
+    save_improver(folder, {IMPROVER: improver} | ({POLICY: policy} if with_policy else {}), gap, card, half=half)
     return Improver(improver, GapScore(gap), REFINE, policy=policy)
 
 
@@ -48,6 +49,23 @@ def test_another_improver_has_another_name(folder: Path) -> None:
     save_file(half, weights, {"format": "pt"})
     assert hash_improver(folder) != before
     assert Improver.load(folder).language.network.dtype == torch.float32
+
+
+def test_in_half_precision_it_has_half_the_bytes_and_says_nearly_the_same(tmp_path: Path) -> None:
+    def size(folder: Path) -> int:
+        return sum(file.stat().st_size for file in folder.glob("*/model.safetensors"))
+
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    before = save(whole, with_policy=True)
+    save(half, with_policy=True, half=True)
+    assert size(half) < 0.52 * size(whole)
+    again = Improver.load(half)
+    assert again.policy is not None
+    for language in (again.language, again.policy):
+        assert language.network.dtype == torch.float32
+    assert before.language.network.dtype == torch.float32  # what is saved stays as it was
+    questions, answers = [Question("red cat house", "a dog.")], ["a red cat."]
+    torch.testing.assert_close(again.score(questions, answers), before.score(questions, answers), rtol=0.02, atol=0.02)
 
 
 def test_what_is_not_whole_is_refused(folder: Path) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pinxit.improve.order import order
 from pinxit.improve.pair import Pair
-from pinxit.improve.score import RewardModel
+from pinxit.improve.score import GapScore, RewardModel
 
 from .toy import decoder
 
@@ -25,7 +25,7 @@ class Told(RewardModel):
 
 def test_only_pairs_with_all_four_in_order_count() -> None:
     rows = [[2, 1, 1, 0], [2, 1, 0.5, -1], [1, 2, 0, -1], [2, 1, 1, 1], [2, -1, 1, 0], [1, 1, 0, -1]]
-    found = order(Told([float(one) for row in rows for one in row]), [Pair("x", "w", "l")] * len(rows))
+    found = order(GapScore(Told([float(one) for row in rows for one in row])), [Pair("x", "w", "l")] * len(rows))
     assert (found.ordered, found.pairs) == (2, 6)
     assert found.interval[0] < 2 / 6 < found.interval[1]
     assert found.means == pytest.approx((10 / 6, 5 / 6, 3.5 / 6, -2 / 6))

@@ -44,5 +44,5 @@ def test_a_set_that_cannot_be_fetched_is_one_line(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_source_is_a_hubs_only_where_it_says_so() -> None:
-    assert source_of(PairsConfig(source="owner/preferences")) == Path("owner/preferences")
-    assert source_of(PairsConfig(source="hub:owner/preferences")) == Hub("owner/preferences")
+    assert source_of(PairsConfig(source="owner/preferences"), Path()) == Path("owner/preferences")
+    assert source_of(PairsConfig(source="hub:owner/preferences"), Path()) == Hub("owner/preferences")

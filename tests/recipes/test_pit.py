@@ -18,6 +18,22 @@ def test_a_small_decoder_has_room_for_what_its_recipe_reads() -> None:
     assert limit(language, config.pairs).answer == config.pairs.answer == config.refine.sampling.most
 
 
+def test_the_recipe_of_the_synthetic_set_makes_an_improver_of_at_most_eight_megabytes() -> None:
+    config = improvement("scenes")
+    assert config.half
+    assert config.pairs.source == "scenes"
+    assert isinstance(config.language, SmallLanguageConfig)
+    weights = sum(
+        p.numel() for p in build_decoder(config.language, [" ".join(map(_word, range(1250)))], 0).parameters()
+    )
+    assert 3 * 2 * weights < 7.6e6  # and three tokenizers
+
+
+def _word(number: int) -> str:
+    """A word of letters alone."""
+    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
+
+
 @pytest.mark.parametrize("adapters", [True, False])
 @pytest.mark.parametrize("source", ["preferences.jsonl", *PUBLIC])
 def test_a_model_in_a_folder_is_trained_by_adapters_or_whole(source: str, adapters: bool) -> None:

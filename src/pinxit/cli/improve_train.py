@@ -28,7 +28,7 @@ class Which(Config):
     """From which preferences, and which model with them."""
 
     prefs: Positional[str] = Field(
-        description="file or folder of preferences, a run folder to go on with, or a public set: hh-rlhf, summaries"
+        description="file or folder of preferences, a run folder to go on with, or a set: scenes, hh-rlhf, summaries"
     )
     model: str | None = Field(
         None, description="folder of a causal language model; none: a small decoder, trained from scratch"

@@ -272,6 +272,17 @@ def count_pieces(
     return counts
 
 
+def read_words(
+    style_names: Sequence[str] = DEFAULT_STYLES, folder: Path | None = None
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Concept, style and keywords of every piece, without its picture; DataError where it was not prepared."""
+    from datasets import load_from_disk
+
+    for name, table in _prepared(style_names, folder, tones=False):
+        for row in load_from_disk(table).select_columns(["concept", "keywords"]):
+            yield row["concept"], name, tuple(row["keywords"])
+
+
 def _prepared(names: Sequence[str], folder: Path | None, tones: bool) -> Iterator[tuple[str, Path]]:
     """Each style with the folders of its tables."""
     for style in _known(names):

@@ -60,7 +60,7 @@ def named(piece: Placed, size: str = "") -> str:
 
 def plain(facts: Facts) -> str:
     """The fixed wording that prompts of an evaluation use: one of the dense phrasings, without size or keywords."""
-    return f"{_related(facts.pieces, [''] * len(facts.pieces))} {_ground(facts)}"
+    return f"{_related(facts.pieces, [''] * len(facts.pieces))} {ground(facts.background)}"
 
 
 def caption(facts: Facts, art: Art, size: tuple[int, int], rng: np.random.Generator, kind: str) -> str:
@@ -73,7 +73,7 @@ def dense(facts: Facts, keywords: Sequence[Sequence[str]], size: tuple[int, int]
     """What is there, its attributes, style, background, and the place and size of each thing."""
     if len(facts.pieces) > 1:
         sizes = relative_sizes(facts.pieces) if rng.random() < 0.7 else [""] * len(facts.pieces)
-        return f"{_related(facts.pieces, sizes, rng)} {_ground(facts)}"
+        return f"{_related(facts.pieces, sizes, rng)} {ground(facts.background)}"
     return plain(facts) if rng.random() < 1 / 3 else _dense_single(facts, keywords[0], size, rng)
 
 
@@ -84,9 +84,9 @@ def _dense_single(facts: Facts, keywords: Sequence[str], size: tuple[int, int], 
     style = STYLE_WORDS[piece.style]
     drawing = f"{large} drawing of {piece.concept if is_plural(piece.concept) else article(piece.concept)}".strip()
     phrasings = (
-        f"{named(piece, large)} {where} {_ground(facts)}{tail}",
+        f"{named(piece, large)} {where} {ground(facts.background)}{tail}",
         f"{article(facts.background)} background with {named(piece, large)} {where}{tail}",
-        f"{article(drawing)} {where} {_ground(facts)}; {style} style{', ' + told if told else ''}",
+        f"{article(drawing)} {where} {ground(facts.background)}; {style} style{', ' + told if told else ''}",
     )
     return phrasings[rng.choice(3, p=(0.5, 0.25, 0.25))]
 
@@ -187,5 +187,6 @@ def _listed(pieces: Sequence[Placed], sizes: Sequence[str]) -> str:
     return f"{', '.join(head)} and {last}{order}"
 
 
-def _ground(facts: Facts) -> str:
-    return f"on {article(facts.background)} background"
+def ground(background: str) -> str:
+    """What is said of a background: "on a pink background"."""
+    return f"on {article(background)} background"

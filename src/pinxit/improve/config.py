@@ -8,11 +8,15 @@ from pinxit.config import Config
 from pinxit.models.config import LanguageConfig, SmallLanguageConfig
 from pinxit.train.config import ComputeConfig, OptimizerConfig
 
+SCENES = "scenes"  # the synthetic set's name
+
 
 class PairsConfig(Config):
     """Which preferences are read, how long they may be, and the share kept from training."""
 
-    source: str = Field(description="file or folder of preferences; or hub:OWNER/NAME, which `datasets` fetches")
+    source: str = Field(
+        description="file or folder of preferences; scenes: a synthetic set; hub:OWNER/NAME, which `datasets` fetches"
+    )
     folder: str | None = Field(None, description="of a hub's data set: the folder in it; none: all of it")
     revision: str | None = Field(None, description="of a hub's data set; none: the newest")
     licence: str = Field("NOASSERTION", description="of the preferences, as SPDX names it; it goes into the card")
@@ -138,6 +142,7 @@ class ImproveConfig(Config):
     policy: ReinforcementConfig = ReinforcementConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
     refine: RefineConfig = RefineConfig()
+    half: bool = Field(False, description="round the finished models to half precision: half as many bytes")
     compute: ComputeConfig = ComputeConfig()
 
     @model_validator(mode="after")

@@ -42,17 +42,24 @@ class ImproverCard(Config):
 
 
 def save_improver(
-    folder: Path, speakers: Mapping[str, CausalLanguage], gap: RewardModel, card: ImproverCard, base: str | None = None
+    folder: Path,
+    speakers: Mapping[str, CausalLanguage],
+    gap: RewardModel,
+    card: ImproverCard,
+    base: str | None = None,
+    *,
+    half: bool = False,
 ) -> None:
     """`folder` holds the models by their names and the card, which comes last: without it they are no improver.
 
-    Adapters are stored alone, and `base` is then the folder of the model that they belong to.
+    Adapters are stored alone, and `base` is then the folder of the model that they belong to. With `half` the weights
+    are rounded to half precision, and half as large; they are float32 again once loaded.
     """
     (folder / CARD).unlink(missing_ok=True)
     above = None if base is None else str(Path(base).resolve())
     for name, language in speakers.items():
-        save_language(language, _cleared(folder / name), above)
-    save_reward(gap, _cleared(folder / GAP), above)
+        save_language(language, _cleared(folder / name), above, half=half)
+    save_reward(gap, _cleared(folder / GAP), above, half=half)
     part = folder / f".{CARD}.part"
     part.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
     part.rename(folder / CARD)

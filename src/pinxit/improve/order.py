@@ -8,7 +8,7 @@ from pinxit.config import Config
 from pinxit.evaluate.interval import Share
 from pinxit.improve.gap import combine
 from pinxit.improve.pair import Pair
-from pinxit.improve.score import RewardModel
+from pinxit.improve.score import Score
 
 NAMES = ("r(w, l)", "r(w, w)", "r(l, l)", "r(l, w)")
 
@@ -29,10 +29,10 @@ class Order(Config):
         return f"{share:.1f} % of {self.pairs} held-out pairs in order (95 % interval {low} to {high}): {means}"
 
 
-def order(model: RewardModel, pairs: Sequence[Pair]) -> Order:
+def order(score: Score, pairs: Sequence[Pair]) -> Order:
     """The order of all four combinations of each pair's answers; there is at least one pair."""
     asked = [each for pair in pairs for each in combine(pair)]
-    rewards = model.measure([question for question, _ in asked], [answer for _, answer in asked]).reshape(-1, 4)
+    rewards = score([question for question, _ in asked], [answer for _, answer in asked]).reshape(-1, 4)
     wl, ww, ll, lw = rewards.unbind(1)
     right = int((torch.maximum(ww, ll) < wl).logical_and(lw < torch.minimum(ww, ll)).sum())
     share = Share(right, len(pairs))

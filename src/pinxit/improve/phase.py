@@ -103,12 +103,16 @@ def reinforce(
     place: Place,
     *,
     start: CausalLanguage | None = None,
+    watch: Sequence[Hook] = (),
 ) -> TrainState:
-    """The model's answers score higher, near those of `start`, which is the model as it is if none is given."""
+    """The model's answers score higher, near those of `start`, which is the model as it is if none is given.
+
+    What is to `watch` is called after every step, before its checkpoint.
+    """
     start = language.frozen() if start is None else start
     loader = RolloutLoader(language, questions, score, config, place.seed, place.compute)
     guard = DivergenceGuard(config, partial(name_newest, place.folder))
-    return carry(Reinforcement(language, start, config), loader, config, place, [guard], start=start)
+    return carry(Reinforcement(language, start, config), loader, config, place, [guard, *watch], start=start)
 
 
 def reinforce_policy(

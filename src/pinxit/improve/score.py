@@ -113,9 +113,9 @@ class DifferenceScore:
         return self.score(questions, answers) - self.score(questions, references)
 
 
-def save_reward(model: RewardModel, folder: Path, base: str | None = None) -> None:
-    """The folder holds the language model, as `save_language` does it, and the head."""
-    save_language(model.language, folder, base)
+def save_reward(model: RewardModel, folder: Path, base: str | None = None, *, half: bool = False) -> None:
+    """The folder holds the language model, as `save_language` does it, and the head, which is never rounded."""
+    save_language(model.language, folder, base, half=half)
     save_file({"weight": model.head.weight.detach().contiguous(), "unit": model.unit}, folder / HEAD)
 
 

@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,12 @@ def load_language(config: FolderLanguageConfig, *, seed: int = 0, device: Device
     return language
 
 
-def save_language(language: CausalLanguage, folder: Path, base: str | None = None) -> None:
+def save_language(language: CausalLanguage, folder: Path, base: str | None = None, *, half: bool = False) -> None:
     """The folder holds the model and its tokenizer; an adapter alone where only that is trained, and then `base` is
-    the folder of the model it belongs to.
+    the folder of the model it belongs to. With `half` the weights are rounded to half precision.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    network = language.network
+    network = deepcopy(language.network).half() if half else language.network
     if hasattr(network, "peft_config"):
         assert base is not None, "an adapter belongs to a model"
         from peft import get_peft_model_state_dict

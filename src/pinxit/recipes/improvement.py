@@ -60,7 +60,7 @@ def improve(config: ImproveConfig, folder: Path) -> Order | None:
 
     base = config.language.folder if isinstance(config.language, FolderLanguageConfig) else None
     speakers = {POLICY: policy, IMPROVER: improver}
-    save_improver(folder, speakers, gap, _card(config, found.counts, measured, folder), base)
+    save_improver(folder, speakers, gap, _card(config, found.counts, measured, folder), base, half=config.half)
     return measured
 
 
@@ -112,7 +112,7 @@ def _measure_order(gap: RewardModel, found: Preferences, folder: Path, meter: Me
         _say("order: no pair was held out, so nothing tells how the gap reward orders new ones")
         return None
     with meter.stage("gap", "evaluate"):
-        measured = order(gap, found.parts.held_out)
+        measured = order(GapScore(gap), found.parts.held_out)
     (folder / ORDER).write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
     _say(f"order: {measured}")
     return measured

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from pinxit.errors import CheckpointError
-from pinxit.improve.config import ImproveConfig, PairsConfig
+from pinxit.improve.config import SCENES, ImproveConfig, PairsConfig
 from pinxit.improve.pair import Pair, Parts, Reason, Refused, part_pairs, read_pairs
 from pinxit.improve.sequence import limit, spoken
 from pinxit.improve.source import Hub
@@ -15,6 +15,7 @@ from pinxit.models.config import FolderLanguageConfig
 from pinxit.models.decoder import build_decoder
 from pinxit.models.language import CausalLanguage
 from pinxit.models.language_folder import load_language
+from pinxit.recipes.brief import read_world, write_pairs
 from pinxit.recipes.result import RECIPE
 from pinxit.recipes.table import dump_recipe, read_yaml
 from pinxit.recipes.tree import SettingsError, validated
@@ -66,7 +67,7 @@ def open_preferences(config: ImproveConfig, folder: Path) -> Preferences:
     A small decoder knows the words of the pairs that it may learn from. CheckpointError where a run that has begun in
     the folder had other pairs.
     """
-    reading = read_pairs(source_of(config.pairs))
+    reading = read_pairs(source_of(config.pairs, folder))
     if isinstance(config.language, FolderLanguageConfig):
         language = load_language(config.language, seed=config.seed)
     else:
@@ -79,8 +80,10 @@ def open_preferences(config: ImproveConfig, folder: Path) -> Preferences:
     return Preferences(part_pairs(reading.pairs, config.pairs.held_out), reading.counts(), language)
 
 
-def source_of(pairs: PairsConfig) -> Path | Hub:
-    """Where the pairs are."""
+def source_of(pairs: PairsConfig, folder: Path) -> Path | Hub:
+    """Where the pairs are; the synthetic ones are written into the run's folder."""
+    if pairs.source == SCENES:
+        return write_pairs(folder / f"{SCENES}.jsonl", read_world())
     if pairs.source.startswith(HUB):
         return Hub(pairs.source.removeprefix(HUB), pairs.folder, pairs.revision)
     return Path(pairs.source)
