@@ -6,13 +6,13 @@ from pathlib import Path
 
 from pinxit.errors import DataError
 from pinxit.log import read_lines
+from pinxit.recipes.evidence import redraw
 from pinxit.recipes.study import FEW, MANY, WHOLE, Study
 from pinxit.recipes.trial import TASKS, Trial
 from pinxit.recipes.verdict import Finished, Verdict, judge, told
 
 STUDY = "codi"
 BACKBONES = ("flow", "iddpm")
-BEGIN, END = "<!-- codi -->", "<!-- end of codi -->"
 MAIN = "inpaint"
 RATES = (1.0, 0.5, 2.0)
 SPLITS = (0.5, 0.75, 0.25)
@@ -44,18 +44,8 @@ def reproduce(evidence: Path, page: Path, work: Path, only: str, fill: bool) -> 
     if fill:
         study.fill([trial for trial in trials if only in trial.name])
     rows = [Finished.model_validate(row) for row in read_lines(study.evidence)]
-    redraw(page, tables(rows, judge(study, rows, evidence / f"{STUDY}-verdicts.jsonl")))
+    redraw(page, STUDY, tables(rows, judge(study, rows, evidence / f"{STUDY}-verdicts.jsonl")))
     return sum(not study.missing(trial) for trial in trials), len(trials)
-
-
-def redraw(page: Path, text: str) -> None:
-    """What stands between the marks of the page is `text`; DataError for a page without them."""
-    old = page.read_text(encoding="utf-8") if page.is_file() else ""
-    before, first, rest = old.partition(BEGIN)
-    _, last, after = rest.partition(END)
-    if not first or not last:
-        raise DataError(page, f"has not the lines {BEGIN} and {END}", "name docs/evidence.md of a clone")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
 
 
 def plan(backbone: str) -> list[Trial]:
