@@ -94,6 +94,18 @@ def test_single_precision_is_enough_for_the_loss() -> None:
     assert_close(PROCESS.loss(*single).double(), PROCESS.loss(*case(TIMES)), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("most", [0.5, 5.0])
+def test_min_snr_bounds_the_error_s_weight_and_leaves_the_bound(most: float) -> None:
+    weighted = IDDPM(IDDPMConfig(most_snr=most))
+    given = output, _, eps, times = case(TIMES)
+    error = (output.chunk(2, 1)[0] - eps).square().mean((1, 2, 3))
+    bars = PROCESS.bars[times.long()]
+    weight = torch.tensor([min(bar / (1 - bar), most) / (bar / (1 - bar)) for bar in bars])
+    assert_close(weighted.loss(*given), PROCESS.bound(*given) + weight * error)
+    assert float(weight.min()) < 0.1
+    assert float(weight.max()) == pytest.approx(1)
+
+
 def test_the_bound_trains_the_variance_alone() -> None:
     output, clean, eps, times = case(TIMES)
     output.requires_grad_()

@@ -12,6 +12,7 @@ from pinxit.evaluate.interval import (
     drawn_mean,
     mean_difference,
     middle,
+    paired_difference,
     resample,
     wilson,
 )  # fmt: skip
@@ -104,3 +105,22 @@ def test_the_mean_of_all_is_known_and_that_of_one_is_not() -> None:
     for values, population in (([], 3), ([1.0, 2.0], 1)):
         with pytest.raises(ValueError, match="are no sample"):
             drawn_mean(values, population)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10])
+def test_a_t_interval_holds_the_true_difference_as_often_as_it_says(n: int) -> None:
+    source = np.random.default_rng(n)
+    shared = source.normal(0, 9, (4000, n))  # what both runs of a pair have in common falls out
+    first, second = shared + source.normal(1, 1, (4000, n)), shared + source.normal(0, 1, (4000, n))
+    found = [paired_difference(one, other) for one, other in zip(first, second, strict=True)]
+    held = np.mean([each.interval[0] <= 1 <= each.interval[1] for each in found])
+    assert held == pytest.approx(0.95, abs=0.015)
+    assert np.mean([each.value for each in found]) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("n", [0, 1, 11])
+def test_a_t_interval_needs_pairs(n: int) -> None:
+    with pytest.raises(ValueError, match="give 2 to 10 pairs"):
+        paired_difference([0.0] * n, [1.0] * n)
+    with pytest.raises(ValueError, match="give 2 to 10 pairs"):
+        paired_difference([0.0, 1.0], [1.0])

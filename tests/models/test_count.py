@@ -19,6 +19,7 @@ CONFIGS = {
     "plain": SMALL,
     "published": SMALL.model_copy(update={"conditions": True, "outputs": 2}),
     "own modulation": SMALL.model_copy(update={"modulation": "block"}),
+    "no tables": SMALL.model_copy(update={"modulation": "shared"}),
     "compressed": SMALL.model_copy(update={"compression": CompressionConfig(blocks=(1, 2))}),
     "narrow": SMALL.model_copy(update={"mlp_ratio": 2.0, "depth": 1}),
 }

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from pinxit.models.config import TransformerConfig
-from pinxit.models.dit import DiT, reparameterize
+from pinxit.models.dit import DiT, carry, reparameterize
+from pinxit.models.layer import Table
 from pinxit.models.transformer import Transformer
 
 from .oracle import DIFFUSERS_DIT, SMALL, assert_near, enliven, normal, round_places, to_diffusers
@@ -134,6 +135,25 @@ def test_reparameterizing_leaves_the_dit_and_the_way_of_captions_as_they_were() 
     kept = ("caption", "cross.query", "cross.key_value")
     for name, value in network.state_dict().items():
         assert torch.equal(value, fresh[name]) == any(part in name for part in kept), name
+
+
+def test_carried_weights_leave_the_tables_and_the_shared_projection_as_they_were() -> None:
+    dit, network = make(), make_transformer()
+    fresh = {name: value.clone() for name, value in network.state_dict().items()}
+    carry(dit, network)
+    known = dit.state_dict()
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, known[name] if name in known else fresh[name]), name
+    assert {"blocks.0.attention.qkv.weight", "final.linear.weight"} <= known.keys() & fresh.keys()
+    assert {"blocks.0.modulation.table", "shared.linear.weight"} <= fresh.keys() - known.keys()
+
+
+def test_blocks_without_tables_share_the_mean_projection() -> None:
+    dit, network = make(), make_transformer(BLOCK.model_copy(update={"modulation": "shared"}))
+    reparameterize(dit, network)
+    weights = torch.stack([block.modulation.linear.weight for block in dit.blocks])
+    assert_close(network.shared.linear.weight, weights.mean(0))
+    assert isinstance(network.final.modulation, Table)
 
 
 def test_the_shared_modulation_is_the_mean_of_the_blocks() -> None:

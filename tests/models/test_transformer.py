@@ -154,6 +154,7 @@ def test_output_and_gradients_are_diffusers(
         ({}, 610_856_096),
         ({"conditions": True}, 611_349_152),
         ({"modulation": "block"}, 828_494_240),
+        ({"modulation": "shared"}, 610_856_096 - 28 * 6 * 1152),
         ({"compression": {"blocks": tuple(range(14, 28))}}, 610_856_096 + 112_896),
     ],
 )
@@ -218,7 +219,20 @@ def test_the_output_has_the_latents_channels_times_outputs(outputs: int) -> None
     assert network(normal(1, 3, 3, 8, 8), TIME, *captions()).shape == (3, 3 * outputs, 8, 8)
 
 
-@pytest.mark.parametrize("config", [SMALL, TOLD, SMALL.model_copy(update={"modulation": "block"})])
+def test_without_tables_every_block_is_told_what_the_shared_projection_says() -> None:
+    single, shared = make(SMALL), Transformer(SMALL.model_copy(update={"modulation": "shared"})).double()
+    shared.load_state_dict({k: v for k, v in single.state_dict().items() if k in shared.state_dict()})
+    given = normal(1, 3, 4, 8, 8), TIME, *captions()
+    assert (shared(*given) - single(*given)).abs().max() > 1e-3
+    with torch.no_grad():
+        for block in single.blocks:
+            block.modulation.table.zero_()
+    assert torch.equal(shared(*given), single(*given))
+
+
+@pytest.mark.parametrize(
+    "config", [SMALL, TOLD, *(SMALL.model_copy(update={"modulation": m}) for m in ("block", "shared"))]
+)
 def test_a_new_network_says_nothing_and_reads_nothing(config: TransformerConfig) -> None:
     network, (caption, keep) = Transformer(config), captions()
     known = (SIZE.float(), ASPECT.float()) if config.conditions else ()

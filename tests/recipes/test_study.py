@@ -19,7 +19,7 @@ from pinxit.generate.load import model_file
 from pinxit.generate.opened import MODEL
 from pinxit.log import read_lines
 from pinxit.recipes import study as study_module
-from pinxit.recipes.codi_study import BACKBONES, METHODS, plan, tables
+from pinxit.recipes.codi_study import BACKBONES, METHODS, STUDY, plan, tables
 from pinxit.recipes.course import Course
 from pinxit.recipes.emoji import smallest
 from pinxit.recipes.evidence import redraw
@@ -155,19 +155,19 @@ def test_a_table_has_each_method_at_its_best_rate(tmp_path: Path) -> None:
     page.write_text("before\n<!-- codi -->\nold\n<!-- end of codi -->\nafter\n")
     rows = [made(Trial(method="CoDi", rate=rate), rate, steps) for rate in (2.0, 1.0) for steps in (1, 4)]
     rows += [made(Trial(method="GD-II", final=steps), float(steps), steps) for steps in (4, 2)]
-    redraw(page, "codi", tables(rows, []))
+    redraw(page, STUDY, tables(rows, []))
     text = page.read_text()
     assert "| CoDi | 1 | 48,000 | 1.00 ± 0.05 |  | 1.00 ± 0.05 |  |  | 3.0 | 0.200 | 20.0 | 0.800 |" in text
     assert "| GD-II | 1, split 0.5 | 19,200 |  | 2.00 ± 0.05 | 4.00 ± 0.05 |  |  |" in text
     assert "8 pictures; halves of the true ones apart: kernel 0 ± 0.20, Fréchet 30.0." in text
     assert text.startswith("before\n")
     assert text.endswith("after\n")
-    redraw(page, "codi", tables(rows, []))
+    redraw(page, STUDY, tables(rows, []))
     assert page.read_text() == text
-    redraw(page, "codi", tables([], []))
+    redraw(page, STUDY, tables([], []))
     assert page.read_text() == "before\n<!-- codi -->\n\nNo row has been made yet.\n\n<!-- end of codi -->\nafter\n"
     with pytest.raises(DataError, match="has not the lines"):
-        redraw(tmp_path / "other.md", "codi", "")
+        redraw(tmp_path / "other.md", STUDY, "")
 
 
 def test_each_method_enters_with_its_best() -> None:

@@ -64,6 +64,11 @@ def test_tokens_follow_the_resolution_and_captions_the_data() -> None:
     assert caption_tokens(recipe, recipe.stages["alignment"], is_padded=False) == 120  # nobody has seen its captions
     stage = demo().stages["alignment"]
     assert caption_tokens(demo(), stage, is_padded=False) < caption_tokens(demo(), stage, is_padded=True) <= 64
+    mixed, bare = (
+        stage.model_copy(update={"data": stage.data.model_copy(update={"sparse": share})}) for share in (0.5, 1.0)
+    )
+    counts = [caption_tokens(demo(), each, is_padded=False) for each in (bare, mixed, stage)]
+    assert counts == [8, 14, 20]
 
 
 def test_pictures_are_counted_where_they_can_be() -> None:

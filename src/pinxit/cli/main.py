@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {  # verb: (module, what it does)
     "improve captions": ("improve_captions", "captions improved, beside the old ones"),
     "reproduce codi": ("reproduce_codi", "the study of few-step tools: fill what is missing, redraw its tables"),
     "reproduce pit": ("reproduce_pit", "the study of self-improvement: fill what is missing, redraw its tables"),
+    "reproduce pixart": ("reproduce_pixart", "the study of cheap training: fill what is missing, redraw its tables"),
     "generate": ("generate", "words, or with an adapter a picture, to pictures"),
     "plan": ("plan", "what training a recipe will take of time, memory, energy and money, before its first step"),
     "plan generate": ("plan_generate", "the memory that drawing will need, before anything is loaded"),

@@ -14,6 +14,9 @@ class IDDPMConfig(Config):
     steps: int = Field(1000, gt=1)
     beta_first: float = Field(1e-4, gt=0)
     beta_last: float = Field(2e-2, gt=0, lt=1)
+    most_snr: float | None = Field(
+        None, gt=0, description="min-SNR weighting: errors of eps weigh min(SNR, this) / SNR; none: 1, as in PixArt-α"
+    )
 
 
 class FlowConfig(Config):

@@ -29,6 +29,9 @@ class IDDPM:
         self._noisy_weight = torch.from_numpy((1 - before) * np.sqrt(1 - betas) / (1 - self.bars))
         lower, upper = posterior_variances(self.bars)
         self._lower, self._upper = torch.from_numpy(lower), torch.from_numpy(upper)
+        self._weight = torch.ones(config.steps, dtype=torch.float64)
+        if config.most_snr is not None:
+            self._weight = torch.from_numpy(np.minimum(config.most_snr * (1 - self.bars) / self.bars, 1))
         self._alpha, self._sigma = torch.from_numpy(np.sqrt(self.bars)), torch.from_numpy(np.sqrt(1 - self.bars))
 
     def draw_time(self, uniform: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
@@ -44,11 +47,13 @@ class IDDPM:
     ) -> Float[Tensor, "b"]:
         """Mean squared error of eps plus the variational bound in bits a dimension, a picture.
 
-        The bound trains the variance alone: eps is detached in it (Nichol and Dhariwal 2021, eq. 16, weight 1).
+        The bound trains the variance alone: eps is detached in it (Nichol and Dhariwal 2021, eq. 16, weight 1). With
+        min-SNR weighting the error counts min(SNR, gamma) / SNR (Hang et al. 2023, section 3.4).
         """
         said, between = output.float().chunk(2, 1) if output.dtype == torch.bfloat16 else output.chunk(2, 1)
         bound = self.bound(torch.cat([said.detach(), between], 1), clean, eps, time)
-        return reduce((said - eps).square(), "b c h w -> b", "mean") + bound
+        error = self._at("weight", time, clean) * (said - eps).square()
+        return reduce(error, "b c h w -> b", "mean") + bound
 
     def bound(
         self, output: Float[Tensor, "b c2 h w"], clean: Latent, eps: Latent, time: Float[Tensor, "b"]

@@ -85,6 +85,18 @@ def score_whole(judge: Judge, pictures: Sequence[Pixels], facts: Sequence[Facts]
     return Scores(**{name: Share(sum(rights), len(rights)) for name, rights in marks.items()})
 
 
+def rank_whole(judge: Judge, picture: Pixels, background: str, concept: str) -> tuple[int, int]:
+    """The rank of a concept by pixels and by Lite0, all that is drawn taken as one thing; the last of an empty picture.
+
+    The candidates stand on `background`.
+    """
+    area = judge.judge_whole(picture, background)
+    if area is None:
+        last = len(set(judge.candidates.concepts))
+        return last, last
+    return area.by_pixels.rank(concept), area.by_lite0.rank(concept)
+
+
 def calibrate(judge: Judge, scenes: Iterable[Scene], through: Callable[[Pixels], Pixels]) -> Calibration:
     """How often the judge is right on true scenes sent `through` what a drawing goes through: the autoencoder."""
     known = list(scenes)

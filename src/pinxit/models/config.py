@@ -31,7 +31,10 @@ class TransformerConfig(Config):
     outputs: int = Field(2, gt=0, description="times `channels` out: 2 with a learned variance, 1 without")
     caption_width: int = Field(4096, gt=0)
     conditions: bool = Field(False, description="tell the network the picture's original size and aspect ratio")
-    modulation: Literal["single", "block"] = Field("single", description="adaLN-single, or DiT's projection per block")
+    modulation: Literal["single", "shared", "block"] = Field(
+        "single",
+        description="adaLN-single, its one projection without a table per block, or DiT's projection per block",
+    )
     position_base: int = Field(16, gt=0, description="tokens on the side of the nominal square")
     position_scale: float = Field(1.0, gt=0, description="position coordinates are divided by this")
     compression: CompressionConfig = CompressionConfig()

@@ -89,10 +89,11 @@ def transformer(config: TransformerConfig, n: int, l: int) -> Network:  # noqa: 
         Matrix(d, d, n, 2 * depth),  # of cross-attention: query, out
         Matrix(2 * d, d, l, depth),  # key and value
     ]
+    tables = {"single": 6 * depth + 2, "shared": 2, "block": 0}[config.modulation]
     compression = d * factor**2 + d + (2 * d if config.compression.norm else 0)
     return Network(
         matrices=matrices,
-        vectors=(0 if own else (6 * depth + 2) * d) + fewer * compression,
+        vectors=tables * d + fewer * compression,
         attention=sum(4 * n * (m + l) * d for m in squares) + fewer * 4 * n * d,
         blocks=depth,
         residual=4 * n * d + 8 * d,

@@ -72,18 +72,24 @@ class DiT(nn.Module):
         silence(self.final.linear, *(part.linear for part in self.modules() if isinstance(part, Modulation)))
 
 
+def carry(dit: DiT, network: Transformer) -> None:
+    """`network` has the weights of `dit` that both know by one name, and its own in all else, tables among them."""
+    own = network.state_dict()
+    network.load_state_dict({name: value for name, value in dit.state_dict().items() if name in own}, strict=False)
+
+
 @torch.no_grad()
 def reparameterize(
     dit: DiT, network: Transformer, without: Literal["zero", "null"] = "zero", time: float = 500.0
 ) -> None:
-    """`network`, fresh and without conditions, equals `dit` without class at `time`, whatever the caption.
+    """`network`, fresh and without conditions, equals `dit` without class at `time`, whatever the caption; one whose
+    blocks have no tables as nearly as that allows.
 
     Without class means that the class embedding is zero, or the learned null row. The shared modulation is the mean of
     the blocks' own, which the paper leaves open; each table is what is then missing at `time` (PixArt-α, section 2.3).
     A network whose blocks project for themselves takes the DiT's projections, and equals it at every time.
     """
-    own = network.state_dict()
-    network.load_state_dict({name: value for name, value in dit.state_dict().items() if name in own}, strict=False)
+    carry(dit, network)
     new, old = cast("Sequence[Block]", network.blocks), cast("Sequence[DiTBlock]", dit.blocks)
     silence(*(block.cross.out for block in new))
     null = dit.label.weight[dit.classes] if without == "null" else torch.zeros_like(dit.label.weight[0])
@@ -95,7 +101,8 @@ def reparameterize(
     network.shared.linear.bias.copy_(torch.stack([linear.bias for linear in projections]).mean(0))
     start = dit.time(torch.full((1,), time, device=null.device))
     for block, other in zip(new, old, strict=True):
-        _set(block.modulation, other.modulation(start + null) - network.shared(start))
+        if isinstance(block.modulation, Table):
+            _set(block.modulation, other.modulation(start + null) - network.shared(start))
     _set(network.final.modulation, dit.final.modulation(start + null) - start)
 
 

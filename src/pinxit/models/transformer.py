@@ -30,7 +30,7 @@ from pinxit.models.layer import (
 
 
 def _modulation(config: TransformerConfig, parts: int) -> Modulation | Table:
-    kind = Table if config.modulation == "single" else Modulation
+    kind = Modulation if config.modulation == "block" else Table
     return kind(config.width, parts)
 
 
@@ -40,7 +40,7 @@ class Block(nn.Module):
     def __init__(self, config: TransformerConfig, place: int) -> None:
         super().__init__()
         compression = config.compression if place in config.compression.blocks else None
-        self.modulation = _modulation(config, 6)
+        self.modulation = nn.Identity() if config.modulation == "shared" else _modulation(config, 6)
         self.attention = SelfAttention(config.width, config.heads, compression)
         self.cross = CrossAttention(config.width, config.heads)
         self.mlp = Mlp(config.width, int(config.width * config.mlp_ratio), config.width)
@@ -80,7 +80,7 @@ class Transformer(nn.Module):
         self.time = NumberEmbed(config.width)
         if config.conditions:
             self.size, self.aspect = NumberEmbed(config.width // 3), NumberEmbed(config.width // 3)
-        self.shared = Modulation(config.width, 6) if config.modulation == "single" else nn.Identity()
+        self.shared = nn.Identity() if config.modulation == "block" else Modulation(config.width, 6)
         self.caption = Mlp(config.caption_width, config.width, config.width)
         self.blocks = nn.ModuleList(Block(config, place) for place in range(config.depth))
         self.final = FinalLayer(config, _modulation(config, 2))

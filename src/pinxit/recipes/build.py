@@ -19,7 +19,7 @@ from pinxit.generate.adapter import ADAPTER, join_adapter
 from pinxit.generate.card import ModelCard
 from pinxit.models.adapter.control import Controlled, proportion
 from pinxit.models.config import ControlConfig, TransformerConfig
-from pinxit.models.dit import DiT, reparameterize
+from pinxit.models.dit import DiT, carry, reparameterize
 from pinxit.models.null import NullCondition, hold_null, keep_null
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.recipe import Recipe, StageConfig
@@ -113,7 +113,10 @@ def check_start(card: ModelCard, recipe: Recipe, fingerprint: Fingerprint) -> No
 def cross_border(before: nn.Module, after: nn.Module, recipe: Recipe) -> None:
     """`after` begins where `before` ended: re-parameterised from classes to captions, else carried as it is."""
     if isinstance(before, DiT) and isinstance(after, Transformer):
-        reparameterize(before, after, without=recipe.without_class)
+        if recipe.matched:
+            reparameterize(before, after, without=recipe.without_class)
+        else:
+            carry(before, after)
     else:
         after.load_state_dict(before.state_dict())
 

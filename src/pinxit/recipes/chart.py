@@ -16,10 +16,10 @@ SMOOTHING = 40  # a window is the curve's length over this
 
 @dataclass(frozen=True)
 class Curve:
-    """A named curve over pictures seen; noisy ones are drawn smoothed, with the raw behind."""
+    """A named curve over pictures seen, or what they cost; noisy ones are drawn smoothed, with the raw behind."""
 
     name: str
-    seen: Sequence[int]
+    seen: Sequence[float]
     values: Sequence[float]
     is_noisy: bool = False
 

@@ -47,7 +47,8 @@ class StageEnd:
 
 @dataclass
 class Course:
-    """A recipe in its run folder; `after_stage` is called at the end of each stage, before the border is crossed.
+    """A recipe in its run folder; `after_step` are more hooks, which a stop at their step does not skip, and
+    `after_stage` is called at the end of each stage, before the border is crossed.
 
     A new run keeps its plan, at the rates that `rate_of` knows. One whose `budget` is spent has saved itself and raises
     Stopped.
@@ -57,6 +58,7 @@ class Course:
     folder: Path
     start: Transformer | None = None
     after_stage: Sequence[Callable[[StageEnd], None]] = field(default_factory=list)
+    after_step: Sequence[Hook] = field(default_factory=list)
     budget: Budget | None = None
     rate_of: RateOf = rate_here
     compute: Compute = field(init=False)
@@ -106,6 +108,7 @@ class Course:
                 StepLog(self.folder / "steps.jsonl", name, bar),
                 lambda _, report: meter.note(pictures=stage.batch, waited=report.waited),
                 Every(self.recipe.probe_every, state.seen, look),
+                *self.after_step,
                 Checkpointer(self.folder, stopper, self.recipe.save_every, spent=self._spent),
             ]
             begun, end = state.seen, state.started + stage.images

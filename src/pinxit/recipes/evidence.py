@@ -1,4 +1,4 @@
-"""The page of evidence: what a study's rows say stands between its marks."""
+"""The page of evidence: each study has a place of its own there, which is written anew and leaves the rest alone."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from pinxit.errors import DataError
 
 
 def redraw(page: Path, study: str, text: str) -> None:
-    """What stands between the marks of a study on the page is `text`; DataError for a page without them."""
+    """What stands between the study's marks on the page is `text`; DataError for a page without them."""
     begin, end = f"<!-- {study} -->", f"<!-- end of {study} -->"
     old = page.read_text(encoding="utf-8") if page.is_file() else ""
     before, first, rest = old.partition(begin)

@@ -35,8 +35,11 @@ def save_model(
     folder: Path,
     start: ModelCard | None = None,
     dtype: torch.dtype = torch.float32,
+    *,
+    name: str = MODEL,
 ) -> Path:
-    """`model.safetensors` in the run folder holds the average weights with their card, `licences.json` its licences.
+    """`model.safetensors` in the run folder, or another `name` there, holds the average weights with their card, and
+    `licences.json` their licences.
 
     `start` is the card of the weights that the run began with, whose licences go on.
     """
@@ -63,7 +66,7 @@ def save_model(
         licences=licences(recipe, start),
         ledger={"seconds": total.seconds, "joules": total.joules},
     )
-    file = folder / MODEL
+    file = folder / name
     write_model(file, network, null_of(network, NullCondition("empty", cache.null)), card, dtype)
     _write_licences(folder, card.licences)
     return file

@@ -98,6 +98,10 @@ class Recipe(Config):
     seed: int = 0
     start: str | None = Field(None, description="model file or run folder whose weights to begin with; none: scratch")
     without_class: Literal["zero", "null"] = Field("zero", description="what 'without class' means between the stages")
+    matched: bool = Field(
+        True,
+        description="re-parameterise after a stage of classes; false: carry weights alone, no tables to match them",
+    )
     null: NullKind = "empty"
     network: TransformerConfig
     process: ProcessConfig = FlowConfig()

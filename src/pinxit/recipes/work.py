@@ -18,7 +18,7 @@ from pinxit.train.optimizer import SMALLEST_MATRIX
 
 ENCODING = "encoding"  # how the labels of its work begin
 FACTOR = 8  # pixels on the side of a latent's point, with every autoencoder that a recipe can name so far
-EMOJI_TOKENS = {"mean": 20, "longest": 40}  # of the scenes' captions under MiniLM: counted
+EMOJI_TOKENS = {"dense": 20, "sparse": 8, "longest": 40}  # of the scenes' captions under MiniLM, on average: counted
 SUBGROUPS = 100  # of the emoji, about: with the styles they are the classes
 CLASSES = 1000  # of other pictures
 ASKED = 256  # captions of own pictures that are looked at
@@ -112,7 +112,9 @@ def caption_tokens(recipe: Recipe, stage: StageConfig, *, is_padded: bool) -> in
     """Tokens that a caption is read as: of the longest, or the mean. Where nothing is known, the most there can be."""
     most = recipe.text.length
     if isinstance(stage.data, EmojiDataConfig):
-        return min(most, EMOJI_TOKENS["longest" if is_padded else "mean"])
+        known, share = EMOJI_TOKENS, stage.data.sparse
+        mean = round((1 - share) * known["dense"] + share * known["sparse"])
+        return min(most, known["longest"] if is_padded else mean)
     try:
         records = read_records(Path(stage.data.folder))
     except PinxitError:
