@@ -73,7 +73,7 @@ class Marker:
 
     def features(self, pictures: Pictures) -> Float[Tensor, "n d"]:
         """As they are kept: to half precision."""
-        return self._lite0.features(pictures).half().float()
+        return self.lite0.features(pictures).half().float()
 
     def through(self, pictures: Sequence[Pixels]) -> list[Pixels]:
         """What the pipeline's autoencoder leaves of pictures of one size."""
@@ -94,10 +94,11 @@ class Marker:
 
     @cached_property
     def _judge(self) -> Judge:
-        return Judge(load_art(self.pipeline.card.styles), self._lite0.features, self.through)
+        return Judge(load_art(self.pipeline.card.styles), self.lite0.features, self.through)
 
     @cached_property
-    def _lite0(self) -> Lite0:
+    def lite0(self) -> Lite0:
+        """The network of features."""
         return Lite0(SIDE)
 
     @cached_property
