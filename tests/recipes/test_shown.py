@@ -72,10 +72,10 @@ def test_prompts_are_typed_and_of_what_the_art_has() -> None:
 def test_a_row_counts_every_fact_and_compares_prompt_by_prompt() -> None:
     shown = [{"concept": [True, True], "background": [False]}, {"concept": [True], "place": [True]}]
     typed = [{"concept": [True, False], "background": [False]}, {"concept": [False], "place": [False]}]
-    found = row("improved", shown, typed)
+    found = row(shown, typed)
     assert (found["n"], found["shown"], found["more"]) == (2, pytest.approx(5 / 6), found["more"])
     assert isinstance(found["more"], tuple)
     assert found["more"][0] == pytest.approx((1 / 3 + 1) / 2)
     assert isinstance(found["concept"], tuple)
     assert (found["concept"][0], found["concept"][3]) == (1.0, 3)
-    assert row("typed", typed, typed)["more"] == (0.0, 0.0, 0.0)
+    assert row(typed, typed)["more"] == (0.0, 0.0, 0.0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from pinxit.data.emoji import Art
-from pinxit.data.kind import Placed
+from pinxit.data.kind import Pixels, Placed
 from pinxit.data.split import split
 from pinxit.data.telling import Telling, ways
 from pinxit.data.words import position
@@ -14,6 +14,7 @@ from pinxit.evaluate.interval import Share, mean_difference
 from pinxit.evaluate.score import AXIS, assign, is_found
 from pinxit.generate.pipeline import Pipeline
 from pinxit.improve.refine import Improver
+from pinxit.log import Bar
 from pinxit.recipes.brief import World, briefs, complete
 from pinxit.recipes.measure import Marker
 from pinxit.rng import numpy_at
@@ -34,9 +35,18 @@ class Asked:
     whole: str
 
 
-def close_loop(pipeline: Pipeline, improver: Improver, art: Art, world: World, count: int) -> list[dict[str, object]]:
-    """A row for each wording of so many short prompts: as typed, as improved, and the whole caption, which is the most
-    that the model can show. All begin with the same noise; differences are those to what was typed, prompt by prompt.
+@dataclass(frozen=True)
+class Drawn:
+    """One wording of all prompts, the pictures drawn from it, and what these show."""
+
+    wordings: Sequence[str]
+    pictures: Sequence[Pixels]
+    row: Mapping[str, object]
+
+
+def close_loop(pipeline: Pipeline, improver: Improver, art: Art, world: World, count: int) -> dict[str, Drawn]:
+    """So many short prompts in three wordings: as typed, as improved, and the whole caption, which is the most that the
+    model can show. All begin with the same noise; a row compares with what was typed, prompt by prompt.
     """
     prompts = asked(world, split(art).training, count)
     typed = [each.typed for each in prompts]
@@ -44,24 +54,31 @@ def close_loop(pipeline: Pipeline, improver: Improver, art: Art, world: World, c
     wordings = {"typed": typed, "improved": improved, "whole": [each.whole for each in prompts]}
     marker = Marker(pipeline)
     judge = Judge(art, marker.lite0.features, marker.through)
-    found = {
-        name: [
-            marks(judge.judge(drawing.picture), each.facts, drawing.picture.shape[0])
-            for each, drawing in zip(prompts, pipeline.draw(words, range(count), pipeline.card.sampling), strict=True)
-        ]
-        for name, words in wordings.items()
+    made = {name: _draw(pipeline, words) for name, words in wordings.items()}
+    shown = {
+        name: [marks(judge.judge(p), each.facts, p.shape[0]) for p, each in zip(pictures, prompts, strict=True)]
+        for name, pictures in made.items()
     }
-    return [row(name, shown, found["typed"]) for name, shown in found.items()]
+    return {name: Drawn(words, made[name], row(shown[name], shown["typed"])) for name, words in wordings.items()}
 
 
-def row(name: str, shown: Sequence[Marks], typed: Sequence[Marks]) -> dict[str, object]:
+def _draw(pipeline: Pipeline, words: Sequence[str]) -> list[Pixels]:
+    with Bar("drawing", len(words)) as bar:
+        pictures: list[Pixels] = []
+        for drawing in pipeline.draw(words, range(len(words)), pipeline.card.sampling):
+            pictures.append(drawing.picture)
+            bar.move(len(pictures))
+    return pictures
+
+
+def row(shown: Sequence[Marks], typed: Sequence[Marks]) -> dict[str, object]:
     """The shares of the facts that pictures show, of each kind and of all, and how much that is above `typed`."""
     kinds = {kind: [right for picture in shown for right in picture.get(kind, ())] for kind in FACTS}
     shares = {kind: Share(sum(rights), len(rights)) for kind, rights in kinds.items()}
     whole, before = ([_share(picture) for picture in some] for some in (shown, typed))
     more = mean_difference(whole, before, SEED)
     return {
-        "name": f"pictures, {name}", "n": len(shown), "shown": sum(whole) / len(whole),
+        "n": len(shown), "shown": sum(whole) / len(whole),
         "more": (more.value, *more.interval),
         **{kind: (share.value, *share.interval, share.n) for kind, share in shares.items()},
     }  # fmt: skip
