@@ -33,11 +33,14 @@ def pit(source: str, model: str | None = None, *, adapters: bool = True) -> Impr
 def scenes() -> ImproveConfig:
     """The synthetic set of scenes: an improver of prompts, small enough to ship; 1.2 million weights each."""
     pairs = PairsConfig(source=SCENES, licence="MIT", prompt=32, answer=32)
-    language, reward = SmallLanguageConfig(width=144), RewardConfig(examples=10_000, optimizer=_rate(1e-3))
+    language, reward = SmallLanguageConfig(width=144), _reward(20_000)
     base = _whole(pairs, language, _imitation(40_000), reward, questions=1_200, rate=3e-4, penalty=0.1)
     first = base.refine.first.model_copy(update={"temperature": 0.5})
-    changes = {"improver_start": _imitation(28_000), "refine": base.refine.model_copy(update={"first": first})}
-    return base.model_copy(update={**changes, "half": True})
+    changes = {
+        "improver_start": _imitation(28_000), "gap": _reward(30_000), "half": True,
+        "refine": base.refine.model_copy(update={"first": first}),
+    }  # fmt: skip
+    return base.model_copy(update=changes)
 
 
 def study(source: str, seed: int) -> ImproveConfig:
@@ -45,9 +48,9 @@ def study(source: str, seed: int) -> ImproveConfig:
     16 prompts with 8 answers in each reinforcement. Exams have prompts of their own, so no pair is held out.
     """
     pairs = PairsConfig(source=source, licence="MIT", prompt=32, answer=32, held_out=0.0)
-    imitation, reward = _imitation(48_000), RewardConfig(examples=24_000, optimizer=_rate(1e-3))
+    imitation, reward = _imitation(48_000), _reward(32_000)
     config = _whole(pairs, SmallLanguageConfig(), imitation, reward, questions=3_200, rate=3e-4, penalty=0.2)
-    return config.model_copy(update={"seed": seed})
+    return config.model_copy(update={"seed": seed, "gap": _reward(40_000)})
 
 
 def hh_rlhf(model: str, *, adapters: bool = True) -> ImproveConfig:
@@ -83,12 +86,16 @@ def improvement(source: str, model: str | None = None, *, adapters: bool = True)
 def _small(pairs: PairsConfig) -> ImproveConfig:
     """Both models from scratch, in words of the preferences themselves."""
     imitation = _imitation(24_000)
-    reward = RewardConfig(examples=12_000, optimizer=_rate(1e-3))
+    reward = _reward(12_000)
     return _whole(pairs, SmallLanguageConfig(), imitation, reward, questions=3_200, rate=3e-4, penalty=0.2)
 
 
 def _imitation(examples: int) -> PhaseConfig:
     return PhaseConfig(examples=examples, optimizer=_rate(2e-3))
+
+
+def _reward(examples: int) -> RewardConfig:
+    return RewardConfig(examples=examples, optimizer=_rate(1e-3))
 
 
 def _large(pairs: PairsConfig, model: str, *, adapters: bool, third: int = 10_000) -> ImproveConfig:
