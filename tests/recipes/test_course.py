@@ -147,6 +147,25 @@ def test_a_stage_that_teaches_captions_begins_as_the_class_network_without_class
         torch.testing.assert_close(new(x, half, caption, keep), old(x, half, nobody), rtol=1e-4, atol=1e-5)
 
 
+def test_more_hooks_see_every_step_once_wherever_the_run_is_stopped(
+    straight: tuple[Path, Mapping[str, Tensor], TrainState], tmp_path: Path
+) -> None:
+    (tmp_path / "cache").symlink_to(straight[0] / "cache")
+    stage = smallest().stages["alignment"].model_copy(update={"images": 64})
+    recipe = smallest().model_copy(update={"stages": {"alignment": stage}})
+    seen: list[int] = []
+
+    def hook(state: TrainState, _: StepReport) -> None:
+        seen.append(state.seen)
+        if seen == [16, 32]:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Stopped):
+        Course(recipe, tmp_path, after_step=[hook]).run()
+    Course(recipe, tmp_path, after_step=[hook]).run()
+    assert seen == [16, 32, 48, 64]
+
+
 def test_a_folder_with_another_recipes_run_is_refused(
     straight: tuple[Path, Mapping[str, Tensor], TrainState],
 ) -> None:

@@ -19,7 +19,7 @@ class Curve:
     """A named curve over pictures seen, or what they cost; noisy ones are drawn smoothed, with the raw behind."""
 
     name: str
-    seen: Sequence[float]
+    seen: Sequence[int] | Sequence[float]
     values: Sequence[float]
     is_noisy: bool = False
 

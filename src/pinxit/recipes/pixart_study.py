@@ -198,10 +198,12 @@ class PixartStudy:
         return Pipeline(network, null, card, self._autoencoder, self._text, sha256=sha256)
 
     def asked(self, kind: str, seed: int) -> list[Asked]:
-        """The prompts of a kind for a seed."""
-        known = {piece.concept for piece in self.candidates}
-        art = split(load_art((self.scale.style,))).training.where(lambda piece: piece.concept in known)
-        return questions(kind, art, HIGH, self.scale.prompts, seed)
+        """The prompts of a kind for a seed, of pieces for training that are among the candidates; made once."""
+        if (kind, seed) not in self._asked:
+            known = {piece.concept for piece in self.candidates}
+            art = split(self._art).training.where(lambda piece: piece.concept in known)
+            self._asked[kind, seed] = questions(kind, art, HIGH, self.scale.prompts, seed)
+        return self._asked[kind, seed]
 
     def ceiling(self, kind: str, seed: int) -> Marks:
         """The judge's word on the true pictures of a kind of prompts; asked once."""
@@ -218,13 +220,21 @@ class PixartStudy:
     @cached_property
     def candidates(self) -> Art:
         """What drawings are held against: the style's art, or the first so many pieces for training."""
-        art = load_art((self.scale.style,))
-        return art if self.scale.known is None else Art(split(art).training[: self.scale.known])
+        known = self.scale.known
+        return self._art if known is None else Art(split(self._art).training[:known])
 
     @cached_property
     def judge(self) -> Judge:
         """The one judge."""
         return Judge(self.candidates, Lite0(HIGH).features, self.through)
+
+    @cached_property
+    def _art(self) -> Art:
+        return load_art((self.scale.style,))
+
+    @cached_property
+    def _asked(self) -> dict[tuple[str, int], list[Asked]]:
+        return {}
 
     @cached_property
     def _ceilings(self) -> dict[tuple[str, int], Marks]:
