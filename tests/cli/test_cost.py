@@ -7,6 +7,7 @@ from rich.console import Console
 
 from pinxit.cli import cost
 from pinxit.errors import ConfigError
+from tests.ledger.test_report import line, write
 from tests.recipes.test_page import fill
 
 
@@ -25,6 +26,30 @@ def test_the_bill_is_printed_with_its_plan_and_sources(monkeypatch: pytest.Monke
     for said in ("≈ 14.2 Wh", "Planned, and taken", "1.67 Wh", "assumption", "PixArt-α, 25,000,000 pictures"):
         assert said in text
     assert "…" not in text
+
+
+def test_operations_stand_beside_the_planned_ones_with_their_share_of_the_peak(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = printed(monkeypatch, str(fill(tmp_path / "run")))
+    computed = text.partition("What was computed")[2].splitlines()
+    rows = {words[0]: " ".join(words[1:]) for line in computed[:5] if (words := line.split())}
+    assert rows["pixels"] == "81.0 TFLOP 80.0 TFLOP 526 GFLOP/s 26.3 %"
+    assert rows["alignment"] == "– 520 TFLOP 443 GFLOP/s 22.1 %"
+    assert "p at most: 2e+12 operations/s (2026-01-01, measured: a product)" in text
+
+
+def test_a_run_of_which_nobody_counted_operations_has_no_row_of_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = fill(tmp_path / "run")
+    write(folder, line("pixels", "train", 1, 1, 1.0))
+    text = printed(monkeypatch, str(folder))
+    assert "What was computed" not in text
+    write(folder, line("pixels", "train", 1, 2, 1.0, operations=4e9))
+    text = printed(monkeypatch, str(folder))
+    assert "4.00 GFLOP 2.00 GFLOP/s –" in " ".join(text.split())
+    assert "the machine's peak is not known" in text
 
 
 def test_prices_can_be_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
