@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from pinxit.errors import CheckpointError
-from pinxit.ledger.budget import Budget, Purse
+from pinxit.ledger.budget import Budget, Purse, never_spent
 from pinxit.ledger.machine import HERE, find_machine
 from pinxit.ledger.meter import Meter
 from pinxit.ledger.report import PLAN
@@ -69,7 +69,7 @@ class Course:
         """All stages are done; goes on from the newest checkpoint of the folder, if there is one."""
         self._claim_folder()
         self.meter = Meter(self.folder, peak=peak_here(self.compute))
-        self._spent = Purse(self.budget, self.folder, self.meter) if self.budget else lambda: ""
+        self._spent = Purse(self.budget, self.folder, self.meter) if self.budget else never_spent
         saved = complete_checkpoints(self.folder)
         place = read_place(saved[-1]) if saved else None
         state: TrainState | None = None
