@@ -120,9 +120,9 @@ class Course:
             begun, end = state.seen, state.started + stage.images
             last_good = partial(name_newest, self.folder)
             fit(Run(state, objective, loader, end, stage.batch, hooks, last_good, compute))
+            if begun < end and end % self.recipe.probe_every:
+                look(state)
         loader.close()
-        if begun < end and end % self.recipe.probe_every:
-            look(state)
         write_checkpoint(state, self.folder)
         with self.meter.stage(name, "evaluate"):
             for action in self.after_stage:
