@@ -15,6 +15,7 @@ from pinxit.data.records import read_records
 from tests.cli.conftest import Answer
 from tests.data.double import Codec, Words
 from tests.data.server import Reply, serve
+from tests.data.test_cluster import in_turn
 from tests.data.vision import make_model, write
 
 Run = Callable[..., Answer]
@@ -54,6 +55,28 @@ def test_a_model_in_a_folder_captions(pinxit: Run, records: Path, tmp_path: Path
     assert wording is not None
     ((_, told),) = wording.captioners.items()
     assert (told["model"], told["tokens"], len(str(told["source"]))) == ("tiny", 4, 64)
+
+
+def test_a_cluster_captions_as_this_machine_does(
+    pinxit: Run, records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("pinxit.data.cluster_caption.work_off", in_turn(asked))
+    monkeypatch.chdir(tmp_path)
+    model = make_model(Path("tiny"))
+    words = ("data", "caption", records.name, "--model", str(model), "--device", "cpu", "--tokens", "4")
+    assert pinxit(*words, "--engine", "ray").status == 0
+    said = list(read_records(records).wordings())
+    assert len(asked) == 1
+    again = pinxit(*words)  # by another engine nothing is left to do
+    assert "captioned before" in again.out
+    assert list(read_records(records).wordings()) == said
+
+
+def test_a_server_has_no_other_engine(pinxit: Run, records: Path) -> None:
+    answer = pinxit("data", "caption", str(records), "--endpoint", "http://localhost:1/v1", "--engine", "ray")
+    assert (answer.status, answer.err.count("\n")) == (2, 1)
+    assert "a server shares out its own work; leave out --engine, or name a model's folder" in answer.err
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from pinxit.data.original import SourceRules
 from pinxit.data.records import import_records, read_records, write_records
 from pinxit.data.source import read_source
 from tests.cli.conftest import Answer
-from tests.data.double import Codec, Words
+from tests.data.double import Codec, Words, content
+from tests.data.test_cluster import in_turn
 from tests.data.test_records import mixed
 
 Run = Callable[..., Answer]
@@ -55,6 +56,31 @@ def test_without_out_it_lies_beside_the_records_and_new_captions_take_its_pictur
     (second,) = set(records.with_name("my records.cache").iterdir()) - {first}
     assert (second / "latent-00000.arrow").samefile(first / "latent-00000.arrow")
     assert len({Cache(second)[i].hashes for i in range(len(old))}) == 1
+
+
+def test_a_cluster_encodes_into_the_cache_that_this_machine_would_make(
+    pinxit: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = tmp_path / "my records"
+    import_records(read_source(mixed(tmp_path / "in")), records, "in", SourceRules(), tokens=None, force=False)
+    asked: list[str] = []
+    monkeypatch.setattr("pinxit.data.cluster_encode.work_off", in_turn(asked))
+    words = ("data", "encode", str(records), "--resolution", "32", "--device", "cpu")
+    answer = pinxit(*words, "--engine", "ray")
+    (cache,) = records.with_name("my records.cache").iterdir()
+    assert (answer.status, asked) == (0, ["00000"])
+    made = content(cache)
+    assert pinxit(*words).status == 0
+    assert content(cache) == made
+    assert pinxit("data", "verify", str(cache)).status == 0
+    assert pinxit(*words, "--out", str(tmp_path / "here")).status == 0
+    assert content(tmp_path / "here") == made
+
+
+def test_captions_alone_have_no_other_engine(pinxit: Run, records: Path) -> None:
+    answer = pinxit("data", "encode", str(records), "--captions-only", "--engine", "ray")
+    assert (answer.status, answer.err.count("\n")) == (2, 1)
+    assert "captions alone are encoded on one machine; leave out --engine, or --captions-only" in answer.err
 
 
 def test_a_damaged_cache_is_one_line(pinxit: Run, records: Path, tmp_path: Path) -> None:

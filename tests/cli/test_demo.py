@@ -10,26 +10,27 @@ from types import SimpleNamespace
 import pytest
 
 from pinxit.errors import Stopped
+from pinxit.ledger.budget import Budget
 from tests.cli.conftest import Answer
 
 Run = Callable[..., Answer]
 
 
-def demo(monkeypatch: pytest.MonkeyPatch, run: Callable[[Path, float], Path]) -> None:
+def demo(monkeypatch: pytest.MonkeyPatch, run: Callable[[Path, float, Budget | None], Path]) -> None:
     monkeypatch.setitem(sys.modules, "pinxit.recipes.demo", SimpleNamespace(run_demo=run))
     monkeypatch.setattr("pinxit.data.emoji.prepare", lambda styles: None)
 
 
 def test_the_folder_and_the_minutes_reach_the_demo(pinxit: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[Path, float]] = []
+    asked: list[tuple[Path, float, Budget | None]] = []
 
-    def run(folder: Path, minutes: float) -> Path:
-        asked.append((folder, minutes))
+    def run(folder: Path, minutes: float, budget: Budget | None) -> Path:
+        asked.append((folder, minutes, budget))
         return folder / "report.html"
 
     demo(monkeypatch, run)
     answer = pinxit("demo", "--out", "a [b]", "--minutes", "2.5")
-    assert asked == [(Path("a [b]"), 2.5)]
+    assert asked == [(Path("a [b]"), 2.5, None)]
     assert f"the page:    {Path('a [b]/report.html').resolve()}" in answer.out.splitlines()
 
 
@@ -48,7 +49,7 @@ def interrupt() -> None:
 def test_a_stop_before_the_loop_prints_the_command_that_goes_on(
     pinxit: Run, monkeypatch: pytest.MonkeyPatch, status: int, stop: Callable[[], None]
 ) -> None:
-    def run(folder: Path, minutes: float) -> Path:
+    def run(folder: Path, minutes: float, budget: Budget | None) -> Path:
         stop()
         raise AssertionError("it was not stopped")
 
@@ -64,13 +65,29 @@ def test_a_stop_before_the_loop_prints_the_command_that_goes_on(
 def test_a_stop_in_the_loop_prints_it_too(
     pinxit: Run, monkeypatch: pytest.MonkeyPatch, number: int, status: int
 ) -> None:
-    def run(folder: Path, minutes: float) -> Path:
+    def run(folder: Path, minutes: float, budget: Budget | None) -> Path:
         raise Stopped(number, 640)
 
     demo(monkeypatch, run)
     answer = pinxit("demo")
     assert (answer.status, answer.out) == (status, "go on with: pinxit demo\n")
     assert answer.err == "stopped and saved at 640 pictures seen\n"
+
+
+def test_a_budget_reaches_the_demo_and_the_command_that_goes_on_is_without_it(
+    pinxit: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Budget | None] = []
+
+    def run(folder: Path, minutes: float, budget: Budget | None) -> Path:
+        asked.append(budget)
+        raise Stopped(0, 64, why="the budget of 10 min 00 s is spent")
+
+    demo(monkeypatch, run)
+    answer = pinxit("demo", "--stop-at", "10 min", "--out", "a")
+    assert asked == [Budget(kind="seconds", limit=600)]
+    assert (answer.status, answer.out) == (0, "go on with: pinxit demo --out a\n")
+    assert answer.err == "the budget of 10 min 00 s is spent: stopped and saved at 64 pictures seen\n"
 
 
 def test_minutes_that_cannot_be_are_refused(pinxit: Run) -> None:

@@ -75,6 +75,17 @@ def test_preferences_become_an_improver_through_a_stop(
     assert Improver.load("runs/preferences")("red cat house", "a cat.") is not None
 
 
+def test_an_improver_stops_at_its_budget_and_goes_on_without_one(pinxit: Run, here: Path) -> None:
+    stopped = pinxit("improve", "train", str(here), *flags(), "--stop-at", "0.001 s")
+    assert (stopped.status, stopped.err) == (
+        0, "the budget of 1.00 ms is spent: stopped and saved at 16 examples seen\n",
+    )  # fmt: skip
+    assert stopped.out.splitlines()[-1] == "go on with: pinxit improve train runs/preferences"
+    again = pinxit("improve", "train", "runs/preferences", "--stop-at", "0.001 Wh")
+    assert again.err.endswith("is spent: stopped and saved at 32 examples seen\n")
+    assert len(list(Path("runs/preferences/phases/policy-start").glob("**/done"))) > 0
+
+
 def test_a_model_without_chat_template_and_pad_token_gets_adapters(pinxit: Run, here: Path) -> None:
     pytest.importorskip("peft")
     save_language(decoder(), Path("model"))

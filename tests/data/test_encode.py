@@ -262,12 +262,12 @@ class Torn(list[Record]):
 def test_records_come_in_their_order_whoever_reads_them_and_errors_as_they_are(readers: int) -> None:
     with Bar("encoding", 9) as bar:
         records = [record(i) for i in range(9)]
-        found = list(module._watched(bar, module.Reading(records), 3, readers))
+        found = list(module._watched(bar, module.read_ahead(module.Reading(records), range(3, 9), readers), 3))
         assert [each.key for each in found] == [f"key {i}" for i in range(3, 9)]
         assert all(np.array_equal(each.picture, records[i + 3].picture) for i, each in enumerate(found))
         assert bar.done == 9
         torn = Torn(records)
-        taken = module._watched(bar, module.Reading(torn), 0, readers)
+        taken = module._watched(bar, module.read_ahead(module.Reading(torn), range(9), readers), 0)
         torn.torn = True
         with pytest.raises(DataError, match="key 2: its file is torn; copy it again"):
             list(taken)

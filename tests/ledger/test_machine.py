@@ -15,6 +15,9 @@ def test_every_known_machine_has_a_dated_source_and_says_if_it_is_assumed() -> N
         assert machine.rate.date
         assert machine.rate.is_assumed == machine.rate.source.startswith("assumption")
         assert machine.memory > machine.watts > 0
+        assert machine.peak is not None
+        assert machine.peak.date
+        assert machine.rate.value < machine.peak.value or machine.name == "V100"  # the paper's rate is of float16
 
 
 @pytest.mark.parametrize(
@@ -48,6 +51,7 @@ def test_this_machine_is_its_cores_at_an_assumed_rate() -> None:
     assert (machine.kind, machine.name, machine.say()) == ("processor", "Abacus", "4 cores of Abacus")
     assert (machine.speed, machine.watts, machine.item) == (4 * CORE_RATE, 21, 4)
     assert machine.rate.is_assumed
+    assert machine.peak is None
     assert machine.memory > 2**28
 
 

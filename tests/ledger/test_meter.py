@@ -9,6 +9,7 @@ from pinxit.errors import DataError
 from pinxit.ledger import energy, meter
 from pinxit.ledger.config import MeterConfig
 from pinxit.ledger.meter import WRITE_EVERY, Meter, find_hardware, peak_memory, read_ledger
+from pinxit.ledger.tariff import Rate
 
 
 @pytest.fixture
@@ -45,6 +46,21 @@ def test_a_phase_within_another_takes_its_time_out_of_it(tmp_path: Path, clock: 
     ]  # fmt: skip
     assert [line.joules for line in lines] == [15.0, 10.0, 5.0]
     assert {(line.stage, line.joules_source) for line in lines} == {("pixels", "measured")}
+
+
+def test_operations_stand_with_the_phase_that_counted_them_beside_the_peak(
+    tmp_path: Path, clock: SimpleNamespace
+) -> None:
+    peak = Rate(name="p", value=10.0, unit="operations/s", date="", source="")
+    work = Meter(tmp_path, peak=peak)
+    with work.stage("pixels"):
+        work.note(operations=3.0)
+        work.note(operations=4.0)
+        with work.stage("pixels", "sample"):
+            work.note(pictures=1)
+    lines = read_ledger(tmp_path)
+    assert [line.operations for line in lines] == [7.0, None, None]
+    assert {line.peak for line in lines} == {peak}
 
 
 def test_the_loaders_clock_is_shared_out_and_may_start_again(tmp_path: Path, clock: SimpleNamespace) -> None:

@@ -9,6 +9,7 @@ from pinxit.errors import DataError
 from pinxit.ledger.config import TariffConfig
 from pinxit.ledger.meter import Hardware, Line
 from pinxit.ledger.report import bill
+from pinxit.ledger.tariff import Rate
 
 TARIFF = TariffConfig(electricity=0.2, core_hour=0.05, accelerator_hour=2.0, grams=500)
 CORES = Hardware(processor="p", cores=4)
@@ -89,6 +90,38 @@ def test_a_sum_with_one_estimate_is_an_estimate(folder: Path) -> None:
     assert [item.joules_source for item in found.items] == ["estimated", "measured", "estimated", "estimated"]
     assert found.total.joules_source == "estimated"
     assert found.methods == ("formula", "counter")
+
+
+def test_operations_are_those_counted_and_their_share_is_of_all_time_of_training(tmp_path: Path) -> None:
+    peak = Rate(name="p", value=10.0, unit="operations/s", date="", source="")
+    found = bill(
+        write(
+            tmp_path,
+            line("pixels", "encode", 9, 1000, 1.0, peak=peak),
+            line("pixels", "train", 1, 4, 1.0, operations=20.0, peak=peak),
+            line("pixels", "train", 0, 1, 1.0, peak=peak),  # no step ended in it
+            line("alignment", "train", 1, 5, 1.0, operations=10.0, peak=peak),
+        )
+    )
+    assert [item.operations for item in found.items] == [None, 20.0, 10.0]
+    assert [item.utilisation for item in found.items] == [None, 0.4, 0.2]
+    assert [stage.utilisation for stage in found.stages] == [0.4, 0.2]
+    assert (found.total.operations, found.total.utilisation, found.peaks) == (30.0, 0.3, (peak,))
+
+
+def test_what_nobody_counted_is_absent_and_not_zero(folder: Path) -> None:
+    total = bill(folder, TARIFF).total
+    assert (total.operations, total.utilisation) == (None, None)
+    write(folder, line("pixels", "train", 1, 4, 1.0, operations=20.0))
+    total = bill(folder, TARIFF).total
+    assert (total.operations, total.utilisation) == (20.0, None)
+
+
+def test_a_line_of_before_operations_were_counted_is_read(folder: Path) -> None:
+    rows = [json.loads(row) for row in (folder / "ledger.jsonl").read_text().splitlines()]
+    kept = [{name: row[name] for name in row if name not in {"operations", "peak"}} for row in rows]
+    (folder / "ledger.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+    assert bill(folder, TARIFF).total.operations is None
 
 
 def test_the_shares_of_all_pictures_are_the_total(folder: Path) -> None:

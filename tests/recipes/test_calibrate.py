@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from pinxit.data.emoji import load_art
 from pinxit.errors import DataError
 from pinxit.ledger.config import MeterConfig
-from pinxit.ledger.machine import Machine, this_machine
+from pinxit.ledger.machine import Machine, find_machine, this_machine
 from pinxit.ledger.meter import Hardware
 from pinxit.recipes import calibrate as module
 from pinxit.recipes.calibrate import Rates, calibrate, rates_file
@@ -50,6 +51,28 @@ def test_a_work_never_tried_has_the_rate_of_the_nearest_and_says_so(machine: Mac
     encoding = rates("encoding, of another", 1e12)
     assert encoding is not None
     assert encoding.value == 2e7
+
+
+def test_a_machines_peak_is_measured_with_its_rates_and_is_no_rate_of_a_work(machine: Machine, tmp_path: Path) -> None:
+    stages = {"alignment": smallest().stages["alignment"]}
+    rates = Rates(machine, tmp_path / "rates.jsonl")
+    assert rates.peak(torch.float32) is None
+    rates.note("a large product in float32", 8e9, 2.0)
+    assert rates("alignment", 1e9) is None
+    calibrate(without_data(smallest().model_copy(update={"stages": stages})), rates)
+    peak = Rates(machine, tmp_path / "rates.jsonl").peak(torch.float32)
+    assert peak is not None
+    assert peak.source == "measured: a large product in float32"
+    assert peak.value > 4e9
+    assert rates.peak(torch.bfloat16) is None
+
+
+def test_the_peak_of_a_known_gpu_is_its_datasheets_in_the_numbers_that_it_computes_with(tmp_path: Path) -> None:
+    rates = Rates(find_machine("H100"), tmp_path / "rates.jsonl")
+    peak = rates.peak(torch.bfloat16)
+    assert peak is not None
+    assert (peak.value, peak.is_assumed) == (989e12, False)
+    assert rates.peak(torch.float32) is None
 
 
 def without_data(recipe: Recipe) -> Recipe:

@@ -3,8 +3,9 @@
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ from pinxit.recipes import course as course_module
 from pinxit.recipes.course import Course
 from pinxit.recipes.emoji import smallest
 from pinxit.recipes.finish import save_model
+from pinxit.recipes.material import PROBES
 from pinxit.recipes.page import write_page
+from pinxit.recipes.work import work_of
 from pinxit.train.checkpoint import complete_checkpoints, read_place
 from pinxit.train.run import StepReport
 from pinxit.train.state import TrainState
@@ -54,6 +57,44 @@ def test_all_stages_run_and_the_probe_loss_falls(straight: tuple[Path, Mapping[s
     training = [row["loss"] for row in probes if row["split"] == "training"]
     assert training[-1] < training[0]
     assert {json.loads(line)["stage"] for line in (folder / "steps.jsonl").read_text().splitlines()} == set(stages)
+
+
+def test_the_ledger_counts_every_step_and_every_probe_loss(
+    straight: tuple[Path, Mapping[str, Tensor], TrainState],
+) -> None:
+    recipe, found = smallest(), bill(straight[0])
+    counted = {item.stage: item.operations for item in found.items if item.phase == "train"}
+    planned = {one.stage: one.operations for one in found.plan.stages if one.phase == "train"}
+    assert list(counted) == list(planned) == list(recipe.stages)
+    stage = recipe.stages["alignment"]
+    work = work_of(recipe, stage, is_padded=False)
+    assert counted["alignment"] == 192 * work.picture + 12 * work.step + 3 * 2 * PROBES * work.network.forward
+    assert counted == pytest.approx(planned, rel=1e-9)
+
+
+def test_a_probe_loss_after_the_last_step_is_on_the_clock_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = smallest().model_copy(update={"probe_every": 1_000, "stages": {"pixels": smallest().stages["pixels"]}})
+    phases: list[object] = []
+    measure = course_module.probe
+
+    def watched(*given: Any) -> Callable[[TrainState], None]:
+        look = measure(*given)
+
+        def action(state: TrainState) -> None:
+            phases.append(run.meter._work)
+            look(state)
+
+        return action
+
+    monkeypatch.setattr(course_module, "probe", watched)
+    run = Course(recipe, tmp_path)
+    run.run()
+    assert phases == [("pixels", "train")]
+    found = bill(tmp_path)
+    (planned,) = (one for one in found.plan.stages if one.phase == "train")
+    assert [item.operations for item in found.phases("pixels")][1] == planned.operations
 
 
 def test_a_run_keeps_its_plan_and_a_spent_budget_ends_it_with_a_checkpoint(tmp_path: Path) -> None:

@@ -23,6 +23,13 @@ CAPTIONS = (
     "an owl left of a red fire engine", "a slice of pizza", "a sailing boat on a dark background", "a crescent moon",
 )  # fmt: skip
 HARDWARE = {"processor": "Some Processor", "cores": 2, "accelerators": []}
+PEAK = {
+    "name": "p at most",
+    "value": 2e12,
+    "unit": "operations/s",
+    "date": "2026-01-01",
+    "source": "measured: a product",
+}
 VOID = {"meta", "img", "line", "polyline", "br"}
 
 
@@ -105,10 +112,14 @@ def _write_numbers(folder: Path) -> None:
             | {"seconds": seconds, "waited": seconds / 100, "bytes_read": pictures * 4096, "joules": 29.5 * seconds}
             | {"joules_source": "estimated", "joules_method": "some formula", "peak_bytes": 1_240_000_000}
             | {"peak_accelerator_bytes": 0, "hardware": HARDWARE}
+            | ({"operations": 2e9 * pictures, "peak": PEAK} if phase == "train" else {})
             for stage, phase, pictures, seconds in work
         ),
     )
-    planned = [{"stage": "pixels", "pictures": 40_000, "seconds": 180.0, "joules": 6000.0, "note": "left alone"}]
+    planned = [
+        {"stage": "pixels", "pictures": 40_000, "seconds": 180.0, "joules": 6000.0, "note": "left alone"}
+        | {"operations": 8.1e13}
+    ]
     (folder / "plan.json").write_text(json.dumps({"stages": planned, "peak": 1}))
 
 

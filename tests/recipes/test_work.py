@@ -56,6 +56,7 @@ def test_a_stage_is_its_pictures_its_steps_and_its_looks() -> None:
     assert work.step > 0
     looks = 3 * 128 * work.network.forward
     assert work.operations(stage, 64) == 192 * work.picture + 12 * work.step + looks
+    assert work.operations(stage, 1_000) == work.operations(stage, 64) - 2 * looks / 3  # one look, at the end
 
 
 def test_tokens_follow_the_resolution_and_captions_the_data() -> None:

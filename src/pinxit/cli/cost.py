@@ -13,10 +13,23 @@ from tyro.conf import Positional
 from pinxit.cli.parse import parse
 from pinxit.config import Config
 from pinxit.ledger.config import TariffConfig
-from pinxit.ledger.quantity import mark, say_bytes, say_dollars, say_energy, say_grams, say_seconds, say_share
+from pinxit.ledger.meter import TRAIN
+from pinxit.ledger.peer import PEERS, SOURCE, paper_dollars, paper_price, paper_rate, paper_seconds
+from pinxit.ledger.quantity import (
+    mark,
+    say_bytes,
+    say_dollars,
+    say_energy,
+    say_grams,
+    say_operations,
+    say_seconds,
+    say_share,
+)
 from pinxit.ledger.report import MARKS, Bill, Item, bill
-from pinxit.ledger.tariff import PAPER
 from pinxit.log import console
+
+UNKNOWN = "–"
+NO_PEAK = "the machine's peak is not known: `pinxit plan RECIPE --calibrate` measures it, for what is trained after it"
 
 
 class Arguments(Config):
@@ -40,6 +53,9 @@ def run(arguments: Arguments) -> None:
     console.print(_table(found))
     if found.beside_plan:
         console.print(_plan(found))
+    if found.total.operations is not None:
+        console.print(_computed(found))
+    console.print(_published(found))
     console.print(_sources(found))
 
 
@@ -92,6 +108,54 @@ def _plan(found: Bill) -> Table:
     return table
 
 
+def _computed(found: Bill) -> Table:
+    """Operations of training, planned beside counted, and how much of the machine they kept busy."""
+    table = _empty_table("What was computed", "planned", "counted", "a second", "of the peak")
+    planned = {one.stage: one.operations for one in found.plan.stages if one.phase == TRAIN}
+    for item in found.items:
+        if item.operations is None:
+            continue
+        before = planned.get(item.stage)
+        table.add_row(
+            item.stage,
+            UNKNOWN if before is None else say_operations(before),
+            say_operations(item.operations),
+            f"{say_operations(item.operations / item.seconds)}/s",
+            UNKNOWN if item.utilisation is None else say_share(item.utilisation, 1.0),
+        )
+    return table
+
+
+def _published(found: Bill) -> Table:
+    """The paper's table, and where its operations put the run."""
+    table = _empty_table("Beside published training", "pictures", "A100 time", "money", "CO2")
+    for peer in PEERS:
+        table.add_row(
+            peer.name,
+            f"{peer.pictures:,}",
+            f"{peer.accelerator_days:,.0f} d",
+            say_dollars(peer.dollars),
+            f"≈ {say_grams(peer.grams)}",
+        )
+    done = found.total.operations
+    if done is not None:
+        spent = f"≈ {say_seconds(paper_seconds(done))}", f"≈ {say_dollars(paper_dollars(done))}"
+        table.add_row("this run", f"{found.total.pictures:,}", *spent, UNKNOWN, style="bold")
+    return table
+
+
+def _places(found: Bill) -> list[str]:
+    """What the place of the run in the paper's table rests on."""
+    done = found.total.operations
+    if done is None:
+        return [f"published: {SOURCE}; this run has no place there, for its operations were not counted"]
+    return [
+        f"published: {SOURCE}",
+        f"this run there: {say_operations(done)} at {paper_rate().say()}, and at {paper_price().say()}",
+        "not to be compared: the seconds, joules and CO2 above, of another machine and grid; what was learned",
+    ]
+
+
 def _sources(found: Bill) -> Text:
     peak = found.total.peak_bytes, found.total.peak_accelerator_bytes
     lines = [MARKS, f"  most memory: {say_bytes(peak[0])} of the machine, {say_bytes(peak[1])} of an accelerator"]
@@ -99,6 +163,9 @@ def _sources(found: Bill) -> Text:
         lines.append(f"  planned: {say_bytes(found.plan.peak)} of it, on {found.plan.on}")
     lines += [f"  on {one.say()}" for one in found.hardware]
     lines += [f"  energy of {method}" for method in found.methods]
+    if found.total.operations is not None:
+        peaks = [peak.say() for peak in found.peaks]
+        lines += [f"  {peak}" for peak in peaks or [NO_PEAK]]
     lines += [f"  {rate.say()}" for rate in found.tariff.rates]
-    lines.append(f"  beside it: {PAPER.say()}")
+    lines += [f"  {line}" for line in _places(found)]
     return Text("\n".join(lines), style="dim")

@@ -2,6 +2,7 @@
 
 pinxit data caption data/own --model models/llava-1.5-7b-hf --memory 8bit
 pinxit data caption data/own --endpoint http://localhost:8000/v1 --at-once 64
+pinxit data caption data/own --model models/llava-1.5-7b-hf --engine ray
 """
 
 import shlex
@@ -11,10 +12,10 @@ from pydantic import Field, model_validator
 from rich.table import Table
 from tyro.conf import Positional
 
+from pinxit.cli.engine import Working
 from pinxit.cli.parse import parse
 from pinxit.cli.say import say
 from pinxit.cli.stop import going_on
-from pinxit.config import Config
 from pinxit.data.caption import (
     REQUEST,
     REQUEST_WITH_CAPTION,
@@ -26,11 +27,12 @@ from pinxit.data.caption import (
 )
 from pinxit.data.config import CaptionerMemory
 from pinxit.data.journal import CaptionerIdentity
+from pinxit.data.records import Records
 from pinxit.errors import ConfigError
 from pinxit.log import console
 
 
-class Arguments(Config):
+class Arguments(Working):
     """Asks a model for a caption of every picture; may be stopped anywhere, and goes on where it stopped.
 
     Example: pinxit data caption data/own --endpoint http://localhost:8000/v1
@@ -56,6 +58,8 @@ class Arguments(Config):
     def _somebody_captions(self) -> "Arguments":
         if self.model is None and self.endpoint is None:
             raise ValueError("nobody is there to caption; name a model's folder with --model, or a server: --endpoint")
+        if self.engine == "ray" and self.endpoint is not None:
+            raise ValueError("a server shares out its own work; leave out --engine, or name a model's folder: --model")
         return self
 
 
@@ -70,14 +74,14 @@ def run(arguments: Arguments, command: str) -> None:
 
     records, place = read_records(arguments.records), place_beside(arguments.records)
     with going_on(lambda: command):
-        account = caption(records, open_captioner(arguments), place, arguments.share, add=arguments.add)
+        account = caption(records, open_captioner(arguments, records, place), place, arguments.share, add=arguments.add)
     console.print(account_table(account))
     if account.failed:
         say(f"why pictures got no caption: {place / 'failed.jsonl'}; the same command asks about them again")
     say(f"next: pinxit data audit {shlex.quote(str(arguments.records))}")
 
 
-def open_captioner(arguments: Arguments) -> Captioner:
+def open_captioner(arguments: Arguments, records: Records, place: Path) -> Captioner:
     """The model or the server that the arguments name."""
     if arguments.endpoint is not None:
         from pinxit.data.endpoint import RemoteCaptioner, Server, find_model
@@ -88,9 +92,14 @@ def open_captioner(arguments: Arguments) -> Captioner:
     from pinxit.models.device import choose_device
 
     assert arguments.model is not None, "one of the two was given"
-    folder, device = Path(arguments.model), choose_device(arguments.device)
-    identity = identify(arguments, folder.resolve().name, identify_model(folder))
-    return LocalCaptioner(folder, identity, device, arguments.batch, arguments.memory)
+    folder = Path(arguments.model).resolve()
+    identity = identify(arguments, folder.name, identify_model(folder))
+    if arguments.engine == "ray":
+        from pinxit.data.cluster_caption import Captioning, ClusterCaptioner
+
+        captioning = Captioning(records.folder.resolve(), folder, identity, arguments.batch, arguments.memory)
+        return ClusterCaptioner(records, captioning, place / f"blocks-{identity.name}", arguments.device)
+    return LocalCaptioner(folder, identity, choose_device(arguments.device), arguments.batch, arguments.memory)
 
 
 def identify(arguments: Arguments, model: str, source: str) -> CaptionerIdentity:

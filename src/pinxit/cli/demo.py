@@ -12,11 +12,11 @@ from pydantic import Field
 
 from pinxit.cli.parse import parse
 from pinxit.cli.say import say
-from pinxit.cli.stop import going_on
-from pinxit.config import Config
+from pinxit.cli.stop import Stopping, going_on, without_budget
+from pinxit.ledger.budget import Budget
 
 
-class Arguments(Config):
+class Arguments(Stopping):
     """Trains on one style of emoji art for some minutes and writes `report.html`; goes on where it was stopped.
 
     Example: pinxit demo --out runs/demo --minutes 15
@@ -29,11 +29,12 @@ class Arguments(Config):
 def main(verb: str, words: Sequence[str]) -> None:
     """Runs the demo that the words ask for, and prints where its page is."""
     arguments = parse(Arguments, verb, words)
-    with going_on(lambda: shlex.join([*verb.split(), *words])):
-        run(arguments)
+    budget = arguments.budget
+    with going_on(lambda: shlex.join([*verb.split(), *without_budget(words)])):
+        run(arguments, budget)
 
 
-def run(arguments: Arguments) -> None:
+def run(arguments: Arguments, budget: Budget | None) -> None:
     """Trains, and prints where the page is."""
     from pinxit.data.emoji import prepare
     from pinxit.recipes.demo import run_demo
@@ -41,7 +42,7 @@ def run(arguments: Arguments) -> None:
 
     begun = time.monotonic()
     prepare((DEMO_STYLE,))
-    page = run_demo(arguments.out, arguments.minutes)
+    page = run_demo(arguments.out, arguments.minutes, budget)
     say(f"done in {(time.monotonic() - begun) / 60:.1f} minutes")
     say(f"the page:    {page.resolve()}")
     say(f"the samples: {(page.parent / 'samples' / 'grid.png').resolve()}")

@@ -14,7 +14,7 @@ from tyro.conf import arg
 
 from pinxit.cli.parse import HELP, parse, read, settings
 from pinxit.cli.say import say
-from pinxit.cli.stop import going_on
+from pinxit.cli.stop import Stopping, going_on
 from pinxit.config import Config
 from pinxit.recipes.recipe import Recipe
 from pinxit.recipes.tree import validated
@@ -36,7 +36,7 @@ class Which(Config):
     data: str | None = Field(None, description="a RECORDS folder of own pictures; none: scenes of the emoji art")
 
 
-class Arguments(Recipe, Which):
+class Arguments(Recipe, Which, Stopping):
     """Teaches a network one task in 1 to 8 steps, in one stage; run the same command again to go on after a stop.
 
     Example: pinxit distill codi --task upscale --from runs/own --out runs/upscale
@@ -49,11 +49,12 @@ def main(verb: str, words: Sequence[str]) -> None:
     """Distils what the words ask for, and prints where the adapter is."""
     arguments = read_all(verb, words)
     recipe = Recipe.model_validate(arguments.model_dump(include=set(Recipe.model_fields)))
+    budget = arguments.budget
     with going_on(lambda: _again(verb, words, arguments.out)):
         from pinxit.generate.adapter import ADAPTER
         from pinxit.recipes.own import train_recipe
 
-        page = train_recipe(recipe, arguments.out)
+        page = train_recipe(recipe, arguments.out, budget)
     say(f"the page:    {page.resolve()}")
     say(f"the adapter: {(arguments.out / ADAPTER).resolve()}")
 

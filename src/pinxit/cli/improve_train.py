@@ -15,7 +15,7 @@ from tyro.conf import Positional
 
 from pinxit.cli.parse import HELP, parse, read, settings
 from pinxit.cli.say import say
-from pinxit.cli.stop import going_on
+from pinxit.cli.stop import Stopping, going_on
 from pinxit.config import Config
 from pinxit.improve.config import ImproveConfig
 from pinxit.recipes.pit import improvement
@@ -36,7 +36,7 @@ class Which(Config):
     adapters: bool = Field(True, description="train adapters (LoRA) of the model; --no-adapters: all its weights")
 
 
-class Arguments(ImproveConfig, Which):
+class Arguments(ImproveConfig, Which, Stopping):
     """Learns to improve answers from pairs of better and worse (PIT); run the same command again to go on after a stop.
 
     Example: pinxit improve train preferences.jsonl --out runs/improver
@@ -49,10 +49,11 @@ def main(verb: str, words: Sequence[str]) -> None:
     """Trains what the words name, and prints what to try with it."""
     arguments = read_all(verb, words)
     config = ImproveConfig.model_validate(arguments.model_dump(include=set(ImproveConfig.model_fields)))
+    budget = arguments.budget
     with going_on(lambda: _again(verb, words, arguments.out)):
         from pinxit.recipes.improvement import improve
 
-        improve(config, arguments.out)
+        improve(config, arguments.out, budget)
     folder = shlex.quote(str(arguments.out))
     say(f"the improver: {arguments.out.resolve()}")
     say(f"next: pinxit improve text PROMPT --show --improver {folder}")

@@ -1,13 +1,44 @@
-"""A long verb that is stopped says how it goes on, wherever the stop found it."""
+"""A long verb that is stopped says how it goes on, wherever the stop found it; some stop themselves at a budget."""
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+from pydantic import Field
+
+from pinxit.cli.parse import spell
 from pinxit.cli.say import say
+from pinxit.config import Config
 from pinxit.errors import Stopped
+from pinxit.ledger.budget import Budget, read_budget
+
+
+class Stopping(Config):
+    """When a run saves itself and stops."""
+
+    stop_at: str | None = Field(
+        None, description='save and stop once the run has taken so much, stops included: "2 h", "$5", "1 kWh"'
+    )
+
+    @property
+    def budget(self) -> Budget | None:
+        """The budget, if there is one; ConfigError for words that are none."""
+        return None if self.stop_at is None else read_budget(self.stop_at)
+
+
+def without_budget(words: Sequence[str]) -> list[str]:
+    """The words of a command without their budget, which would be found spent."""
+    kept: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, is_attached, _ = word.partition("=")
+        if not word.startswith("-") or spell(name.lstrip("-")) != "--stop-at":
+            kept.append(word)
+        elif not is_attached:
+            next(rest, None)
+    return kept
 
 
 @contextmanager

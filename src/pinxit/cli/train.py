@@ -15,8 +15,7 @@ from pydantic import Field
 
 from pinxit.cli.parse import HELP, parse
 from pinxit.cli.say import say
-from pinxit.cli.stop import going_on
-from pinxit.ledger.budget import read_budget
+from pinxit.cli.stop import Stopping, going_on
 from pinxit.recipes.recipe import Recipe
 from pinxit.recipes.table import RECIPES, load_recipe
 from pinxit.recipes.tree import SettingsError
@@ -24,16 +23,13 @@ from pinxit.recipes.tree import SettingsError
 RESOLVED = "recipe.yaml"  # of a run folder
 
 
-class Arguments(Recipe):
+class Arguments(Recipe, Stopping):
     """Trains all stages of a recipe; run the same command again to go on after a stop.
 
     Example: pinxit train own --stages.own.data.folder data/own --stages.own.images 20000 --out runs/own
     """
 
     out: Path = Field(description="the run folder")
-    stop_at: str | None = Field(
-        None, description='save and stop once the run has taken so much, stops included: "2 h", "$5", "1 kWh"'
-    )
 
 
 def main(verb: str, words: Sequence[str]) -> None:
@@ -43,7 +39,7 @@ def main(verb: str, words: Sequence[str]) -> None:
         return
     arguments = read(verb, words)
     recipe = Recipe.model_validate(arguments.model_dump(include=set(Recipe.model_fields)))
-    budget = None if arguments.stop_at is None else read_budget(arguments.stop_at)
+    budget = arguments.budget
     with going_on(lambda: _again(verb, words, arguments.out)):
         from pinxit.recipes.own import train_recipe
 

@@ -75,11 +75,25 @@ def write_shard(
     folder: Path, number: int, tables: Mapping[str, list[dict[str, object]]], account: Mapping[str, object]
 ) -> None:
     """The shard is on disk and in the manifest, with the account of what it was made from."""
+    add_line(folder, shard_line(number, account, write_tables(folder, number, tables)))
+
+
+def write_tables(folder: Path, number: int, tables: Mapping[str, list[dict[str, object]]]) -> dict[str, str]:
+    """The shard's files are on disk, and counted nowhere yet; their sums are given."""
     files = shard_files(folder, number, tables)
     for table, file in files.items():
         write_table(file, table, tables[table])
-    sums = {table: hash_files([file]) for table, file in files.items()}
-    append_line(folder / "manifest.jsonl", {"shard": number, **account, "sha256": sums})
+    return {table: hash_files([file]) for table, file in files.items()}
+
+
+def shard_line(number: int, account: Mapping[str, object], sums: Mapping[str, str]) -> dict[str, object]:
+    """A shard's line in the manifest."""
+    return {"shard": number, **account, "sha256": sums}
+
+
+def add_line(folder: Path, line: Mapping[str, object]) -> None:
+    """The shard of that line counts."""
+    append_line(folder / "manifest.jsonl", line)
 
 
 def read_manifest(folder: Path) -> list[dict[str, Any]]:

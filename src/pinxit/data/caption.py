@@ -118,12 +118,11 @@ def ask(records: Records, places: Iterable[int], how: CaptionerIdentity) -> Iter
     """The questions about some pictures; the one that mentions the old caption is for those that were imported with
     one. Of the others nothing is asked where there is no other request.
     """
-    keys = records.keys
     for place in places:
         old = max(records.imported(place), key=lambda one: one.weight, default=None)
         text = how.request if old is None else how.request_with_caption.replace(SLOT, old.text)
         if text:
-            yield Question(place, keys[place], text, partial(_read, records, place))
+            yield Question(place, records.key(place), text, partial(_read, records, place))
 
 
 def _read(records: Records, place: int) -> Pixels:

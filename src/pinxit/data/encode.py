@@ -34,6 +34,7 @@ from pinxit.data.kind import Condition, Pixels, Record
 from pinxit.errors import DataError
 from pinxit.log import Bar
 from pinxit.models.autoencoder import Autoencoder
+from pinxit.models.device import Device
 from pinxit.models.text import TextEncoder
 
 SHARD, FEWEST = 2048, 32  # records; of large pictures fewer, since a stop loses a shard at most
@@ -167,7 +168,7 @@ def encode(
     other records, where an encoder gives numbers that are not finite, or where no record is left.
     """
     with alone(folder):
-        _claim(folder, fingerprint)
+        claim(folder, fingerprint)
         said = fingerprint.text, fingerprint.dtype
         same = [each for each in lenders if (each.fingerprint.text, each.fingerprint.dtype) == said]
         _encode_rest(records, autoencoder, text, folder, fingerprint, lenders=same)
@@ -184,25 +185,44 @@ def _encode_rest(
     lenders: Sequence[Cache],
 ) -> None:
     """Every record stands in a complete shard."""
-    start = _done(folder, records)
+    start = done(folder, records)
     known = set(Cache(folder).captions) if start else set()
-    choice = buckets(fingerprint.resolution, fingerprint.multiple, aspect=fingerprint.buckets)
-    size = min(SHARD, max(FEWEST, SHARD * 256**2 // fingerprint.resolution**2))
-    readers = 0 if torch.device(autoencoder.device).type == "cpu" else min(READERS, len(os.sched_getaffinity(0)))
     with Bar("encoding", len(records), start) as bar:
-        stream = _watched(bar, Reading(records), start, readers)
+        readers = readers_for(autoencoder.device)
+        stream = _watched(bar, read_ahead(Reading(records), range(start, len(records)), readers), start)
         while start < len(records):
-            part = islice(stream, size)
-            shard = Shard(text, known, lenders)
-            if not known:
-                shard.texts[caption_hash("", text.identity)] = ""
-            first = records[start].key
-            tables = _pictures(shard, part, choice, autoencoder, fingerprint)
-            tables |= {"wording": shard.wordings, "caption": shard.states(fingerprint.dtype)}
-            write_shard(folder, len(read_manifest(folder)), tables, {"first": first, **vars(shard.account)})
+            part = islice(stream, shard_size(fingerprint))
+            tables, shard = encode_shard(part, autoencoder, text, fingerprint, known, lenders=lenders)
+            first = {"first": records[start].key}
+            write_shard(folder, len(read_manifest(folder)), tables, first | vars(shard.account))
             known |= shard.texts.keys()
             start += shard.account.records
             bar.move(start)
+
+
+def shard_size(made: Fingerprint) -> int:
+    """Records of a shard."""
+    return min(SHARD, max(FEWEST, SHARD * 256**2 // made.resolution**2))
+
+
+def encode_shard(
+    records: Iterable[Record],
+    autoencoder: Autoencoder,
+    text: TextEncoder,
+    made: Fingerprint,
+    known: set[str],
+    *,
+    lenders: Sequence[Cache] = (),
+) -> tuple[dict[str, list[dict[str, object]]], Shard]:
+    """The tables of one shard, and the shard with its account. Captions that are `known` are not encoded; where none is
+    known yet, the empty caption is.
+    """
+    shard = Shard(text, known, lenders)
+    if not known:
+        shard.texts[caption_hash("", text.identity)] = ""
+    choice = buckets(made.resolution, made.multiple, aspect=made.buckets)
+    tables = _pictures(shard, records, choice, autoencoder, made)
+    return tables | {"wording": shard.wordings, "caption": shard.states(made.dtype)}, shard
 
 
 class Reading(Sequence[Record | Exception]):
@@ -222,17 +242,28 @@ class Reading(Sequence[Record | Exception]):
             return error
 
 
-def _watched(bar: Bar, records: Sequence[Record | Exception], start: int, readers: int) -> Iterator[Record]:
-    """The records from the `start`-th on, read by so many other processes; the bar says how many were taken."""
+def readers_for(device: Device) -> int:
+    """Processes that read records while a GPU encodes them; a processor reads them itself."""
+    return 0 if torch.device(device).type == "cpu" else min(READERS, len(os.sched_getaffinity(0)))
+
+
+def read_ahead(records: Reading, places: Sequence[int], readers: int) -> Iterator[Record]:
+    """The records of those places, read by so many other processes."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # or each process says that it was forked
-    places, ahead = range(start, len(records)), AHEAD if readers else None
     loader: Iterable[list[Record | Exception]] = DataLoader(
-        cast("Dataset[Record | Exception]", records), TOGETHER if readers else 1, sampler=places,
-        num_workers=readers, collate_fn=list, prefetch_factor=ahead,
+        cast("Dataset[Record | Exception]", records), TOGETHER if readers else 1,
+        sampler=cast("Iterable[int]", places), num_workers=readers, collate_fn=list,
+        prefetch_factor=AHEAD if readers else None,
     )  # fmt: skip
-    for place, record in zip(places, chain.from_iterable(loader), strict=True):
+    for record in chain.from_iterable(loader):
         if isinstance(record, Exception):
             raise record
+        yield record
+
+
+def _watched(bar: Bar, records: Iterable[Record], start: int) -> Iterator[Record]:
+    """The records; the bar says how many were taken, from the `start`-th on."""
+    for place, record in enumerate(records, start):
         yield record
         bar.move(place + 1)
 
@@ -311,7 +342,7 @@ def _through(autoencoder: Autoencoder, group: Sequence[Fitted], dtype: str) -> l
     ]
 
 
-def _claim(folder: Path, fingerprint: Fingerprint) -> None:
+def claim(folder: Path, fingerprint: Fingerprint) -> None:
     """The folder is this cache's, and holds nothing half-written."""
     mend(folder)
     file, temporary = folder / FINGERPRINT, folder / ".fingerprint.part"
@@ -322,7 +353,7 @@ def _claim(folder: Path, fingerprint: Fingerprint) -> None:
         raise DataError(folder, "it holds another cache: " + "; ".join(differences), "choose another folder")
 
 
-def _done(folder: Path, records: Sequence[Record]) -> int:
+def done(folder: Path, records: Sequence[Record]) -> int:
     """How many of the records stand in complete shards; DataError if those shards were made of other records."""
     start = 0
     for line in read_manifest(folder):

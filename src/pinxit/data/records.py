@@ -121,6 +121,11 @@ class Records(Sequence[Record]):
         digests = b"".join(blake2b(text.encode(), digest_size=8).digest() for text in said)
         return np.frombuffer(digests, "<u8").astype(np.uint64)
 
+    def key(self, place: int) -> str:
+        """The key of one record; nothing is decoded."""
+        key: str = self._rows.data.column("key")[place].as_py()
+        return key
+
     @property
     def keys(self) -> list[str]:
         """The key of every record; nothing is decoded."""

@@ -26,6 +26,7 @@ from pinxit.improve.score import RewardModel, Score
 from pinxit.improve.sequence import Encoded, Sequences, Weights, encode
 from pinxit.improve.sft import Imitation, show_prompt, show_worse
 from pinxit.improve.template import Question
+from pinxit.ledger.budget import never_spent
 from pinxit.ledger.meter import Meter
 from pinxit.log import Bar, drop_lines_after
 from pinxit.models.language import CausalLanguage
@@ -48,12 +49,15 @@ Show = Callable[[Pair], list[tuple[Question, str]]]
 
 @dataclass(frozen=True)
 class Place:
-    """Where a phase keeps its checkpoints and log, the seed of its randomness, how it computes, and what counts it."""
+    """Where a phase keeps its checkpoints and log, the seed of its randomness, how it computes, what counts it, and who
+    says that enough was spent.
+    """
 
     folder: Path
     seed: int
     compute: Compute = PLAIN
     meter: Meter | None = None
+    spent: Callable[[], str] = never_spent
 
     def within(self, name: str) -> "Place":
         """A part of it, with a randomness of its own."""
@@ -174,7 +178,8 @@ def carry(
         place.metered(config.batch) as counting,
     ):
         log = StepLog(folder / "steps.jsonl", folder.name, bar)
-        hooks: list[Hook] = [log, *guards, *counting, Checkpointer(folder, stopper, config.save_every, unit=unit)]
+        save = Checkpointer(folder, stopper, config.save_every, unit=unit, spent=place.spent)
+        hooks: list[Hook] = [log, *guards, *counting, save]
         last_good = partial(name_newest, folder)
         begun = state.seen
         fit(Run(state, objective, loader, config.examples, config.batch, hooks, last_good, compute))

@@ -42,6 +42,11 @@ def read_budget(said: str) -> Budget:
     return Budget(kind=kind, limit=float(found[2]) * size)
 
 
+def never_spent() -> str:
+    """Without a budget none is ever spent."""
+    return ""
+
+
 class Purse:
     """What is left of a budget, from the ledger of a run folder and the meter that writes it.
 

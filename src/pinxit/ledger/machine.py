@@ -26,6 +26,7 @@ class Machine(Config):
     memory: int  # bytes of each accelerator, or of the machine
     watts: float  # of all of it, busy
     item: int = 2  # bytes of a number in a product
+    peak: Rate | None = None  # operations a second of each at most, with such numbers; None where nobody says
 
     @property
     def speed(self) -> float:
@@ -40,9 +41,23 @@ class Machine(Config):
 def _known(name: str, speed: float, gigabytes: int, watts: int, rate: Mapping[str, object]) -> Machine:
     about = {"name": f"{name} in training", "value": speed, "unit": "operations/s", **rate}
     item = 4 if name == "V100" else 2  # it has no bfloat16, and there is no float16 here
-    return Machine(name=name, rate=Rate.model_validate(about), memory=gigabytes * 10**9, watts=watts, item=item)
+    most, date = PEAKS[name]
+    peak = Rate(
+        name=f"{name} at most", value=most, unit="operations/s", date=date,
+        source=f"its datasheet, dense products in {'float32' if item == 4 else 'bfloat16'}",
+    )  # fmt: skip
+    return Machine(
+        name=name, rate=Rate.model_validate(about), memory=gigabytes * 10**9, watts=watts, item=item, peak=peak
+    )
 
 
+PEAKS: Mapping[str, tuple[float, str]] = {  # of H100 and H200 the SXM form
+    "V100": (15.7e12, "2017"),
+    "A100": (312e12, "2020"),
+    "H100": (989e12, "2022"),
+    "H200": (989e12, "2023"),
+    "RTX 4090": (165e12, "2022"),
+}
 V100_SPEED = 26e12
 KNOWN: Sequence[Machine] = (  # watts and memory: datasheets
     _known("V100", V100_SPEED, 32, 300, {
@@ -98,6 +113,7 @@ def this_machine(hardware: Hardware, meter: MeterConfig) -> Machine:
             memory=_accelerator_memory(),
             watts=known.watts if known else meter.accelerator_watts,
             item=known.item if known else 2,
+            peak=known.peak if known else None,
         )
     cores = hardware.cores
     rate = Rate(

@@ -17,6 +17,7 @@ from pinxit.config import Config
 from pinxit.errors import DataError
 from pinxit.ledger.config import MeterConfig
 from pinxit.ledger.energy import Gauge, Source
+from pinxit.ledger.tariff import Rate
 from pinxit.log import append_line, read_lines
 
 LEDGER = "ledger.jsonl"
@@ -38,7 +39,11 @@ class Hardware(Config):
 
 
 class Line(Config):
-    """One stretch of work as the ledger keeps it; `waited` is the part of `seconds` in which data was late."""
+    """One stretch of work as the ledger keeps it; `waited` is the part of `seconds` in which data was late.
+
+    `operations` are those of matrix products, None where nobody counted; `peak` is the most that the machine could have
+    done of them in a second, None where that is not known.
+    """
 
     ended: str
     stage: str
@@ -53,20 +58,24 @@ class Line(Config):
     peak_bytes: int
     peak_accelerator_bytes: int
     hardware: Hardware
+    operations: float | None = None
+    peak: Rate | None = None
 
 
 class Meter:
     """Writes what is spent within `stage` to the ledger, every minute and at the end, whatever the end.
 
     Lines are appended, and stay when a run is interrupted and resumed: work that is done again is paid again.
+    `peak` is what the machine can do at most, for work whose operations are counted.
     """
 
-    def __init__(self, folder: Path, config: MeterConfig | None = None) -> None:
-        self.file = folder / LEDGER
+    def __init__(self, folder: Path, config: MeterConfig | None = None, *, peak: Rate | None = None) -> None:
+        self.file, self.peak = folder / LEDGER, peak
         self.hardware = find_hardware()
         self._gauge = Gauge(config or MeterConfig(), len(self.hardware.accelerators))
         self._work: tuple[str, str] | None = None  # stage and phase that time is spent on now
         self._waited_before = 0.0
+        self._operations: float | None = None
         self._restart()
 
     @contextmanager
@@ -78,13 +87,18 @@ class Meter:
         finally:
             self._switch(outer)
 
-    def note(self, pictures: int = 0, bytes_read: int = 0, waited: float | None = None) -> None:
-        """So many more pictures were done and bytes read; `waited` is all that the loader has waited since it opened.
+    def note(
+        self, pictures: int = 0, bytes_read: int = 0, waited: float | None = None, operations: float | None = None
+    ) -> None:
+        """So many more pictures were done, bytes read, operations computed; `waited` is all that the loader has waited
+        since it opened.
 
         To be called at least once a minute, or the energy counters may overflow unseen.
         """
         self._pictures += pictures
         self._bytes += bytes_read
+        if operations is not None:
+            self._operations = (self._operations or 0.0) + operations
         if waited is not None:  # a loader that shows less than before is a new one
             self._waited += waited - self._waited_before if waited >= self._waited_before else waited
             self._waited_before = waited
@@ -122,6 +136,8 @@ class Meter:
             peak_bytes=peak_memory(),
             peak_accelerator_bytes=peak_accelerator_memory(),
             hardware=self.hardware,
+            operations=self._operations,
+            peak=self.peak,
         )
         append_line(self.file, line.model_dump())
         self._restart()
@@ -129,6 +145,7 @@ class Meter:
     def _restart(self) -> None:
         self._start = time.perf_counter()
         self._pictures, self._bytes, self._waited = 0, 0, 0.0
+        self._operations = None
 
 
 def read_ledger(folder: Path) -> list[Line]:

@@ -9,7 +9,7 @@ from pinxit.config import Config
 from pinxit.ledger.config import TariffConfig
 from pinxit.ledger.energy import JOULES_PER_KWH, Source
 from pinxit.ledger.meter import TRAIN, Hardware, Line, read_ledger, unreadable
-from pinxit.ledger.tariff import Tariff, settle
+from pinxit.ledger.tariff import Rate, Tariff, settle
 
 PLAN = "plan.json"
 MARKS = (
@@ -22,7 +22,8 @@ class Item(Config):
     """What some of the work took: dollars if run on own electricity, dollars if rented, grams of CO2.
 
     Seconds are always measured. Energy, its price and its CO2 are as `joules_source` says. `rent` is None where the
-    accelerator has no price.
+    accelerator has no price. `operations` are those of training, None where nobody counted; `utilisation` is their
+    share of what the machine could have done in the time of training, None where its peak is not known.
     """
 
     stage: str
@@ -38,6 +39,8 @@ class Item(Config):
     electricity: float
     rent: float | None
     grams: float
+    operations: float | None
+    utilisation: float | None
 
 
 class Planned(BaseModel):
@@ -51,6 +54,7 @@ class Planned(BaseModel):
     seconds: float
     joules: float
     peak_bytes: int = 0
+    operations: float | None = None
 
     @property
     def label(self) -> str:
@@ -81,6 +85,7 @@ class Bill(Config):
     tariff: Tariff
     methods: tuple[str, ...]
     hardware: tuple[Hardware, ...]
+    peaks: tuple[Rate, ...]
     ended: str
     plan: Plan = Plan(stages=())
 
@@ -95,6 +100,7 @@ class Bill(Config):
             "pictures": pictures,
             "bytes_read": round(self.total.bytes_read * ratio),
             "rent": None if self.total.rent is None else self.total.rent * ratio,
+            "operations": None if self.total.operations is None else self.total.operations * ratio,
         }
         return self.total.model_copy(update=shared)
 
@@ -127,6 +133,7 @@ def bill(folder: Path, config: TariffConfig | None = None) -> Bill:
         tariff=tariff,
         methods=tuple(dict.fromkeys(line.joules_method for line in lines)),
         hardware=hardware,
+        peaks=tuple(dict.fromkeys(line.peak for line in lines if line.peak and line.operations is not None)),
         ended=max(line.ended for line in lines),
         plan=_read_plan(folder / PLAN),
     )
@@ -156,7 +163,22 @@ def _item(stage: str, phase: str, lines: Sequence[Line], tariff: Tariff) -> Item
         electricity=kilowatt_hours * tariff.electricity.value,
         rent=_rent(lines, tariff),
         grams=kilowatt_hours * tariff.grid.value,
+        operations=_sum(line.operations for line in lines),
+        utilisation=_utilisation(lines),
     )
+
+
+def _sum(counts: Iterable[float | None]) -> float | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _utilisation(lines: Iterable[Line]) -> float | None:
+    """Over all time of training, waiting included."""
+    trained = [(line, line.peak) for line in lines if line.phase == TRAIN and line.peak is not None]
+    could = sum(line.seconds * peak.value for line, peak in trained)
+    did = _sum(line.operations for line, _ in trained)
+    return None if did is None or not could else did / could
 
 
 def _rent(lines: Iterable[Line], tariff: Tariff) -> float | None:

@@ -39,6 +39,8 @@ SLOWEST = 2.0  # seconds of a step; a batch that would take longer is tried in p
 ENCODED = 48  # pictures
 TRIAL = "trial"  # the stage that is tried
 FEWEST = 3  # steps that count, after one that does not
+PRODUCT = "a large product"  # how the labels of a machine's peak begin
+SIDE, SIDE_ON_GPU = 2048, 8192  # of its matrices
 
 
 def rates_file() -> Path:
@@ -57,8 +59,7 @@ class Rates:
 
     def __call__(self, label: str, operations: float) -> Rate | None:
         """Of each accelerator or core: that of the same work, else of the one that is nearest in its operations."""
-        kind = label.startswith(ENCODING)
-        rows = [row for work, row in self._rows.items() if work.startswith(ENCODING) == kind]
+        rows = [row for work, row in self._rows.items() if _kind(work) == _kind(label)]
         if not rows:
             return None
         found = self._rows.get(label) or min(rows, key=lambda row: abs(log(float(str(row["of"])) / operations)))
@@ -71,6 +72,18 @@ class Rates:
             source=f"measured: {found['work']}" if is_same else f"assumption: as measured of {found['work']}",
             is_assumed=not is_same,
         )
+
+    def peak(self, dtype: torch.dtype) -> Rate | None:
+        """What the machine can do at most, all of it together: as a table has it, else as it was measured."""
+        if self.machine.peak is not None and dtype.itemsize == self.machine.item:
+            return self.machine.peak
+        found = self._rows.get(_product(dtype))
+        if found is None:
+            return None
+        return Rate(
+            name="this machine at most", value=float(str(found["rate"])) * self.machine.count, unit="operations/s",
+            date=str(found["date"]), source=f"measured: {found['work']}",
+        )  # fmt: skip
 
     def note(self, label: str, operations: float, seconds: float) -> None:
         """So many operations took so long; it is kept."""
@@ -86,9 +99,30 @@ def rate_here(label: str, operations: float) -> Rate | None:
     return Rates(find_machine(HERE), rates_file())(label, operations)
 
 
+def peak_here(compute: Compute) -> Rate | None:
+    """The most that a run can compute on this machine in a second; None where neither table nor calibration says."""
+    machine = find_machine(HERE)
+    if (machine.kind == "processor") != (compute.device.type == "cpu"):
+        return None
+    return Rates(machine, rates_file()).peak(compute.dtype)
+
+
+def _product(dtype: torch.dtype) -> str:
+    return f"{PRODUCT} in {str(dtype).removeprefix('torch.')}"
+
+
+def _kind(label: str) -> str:
+    """Works of another kind have rates of another kind."""
+    return next((kind for kind in (ENCODING, PRODUCT) if label.startswith(kind)), "")
+
+
 def calibrate(recipe: Recipe, rates: Rates) -> None:
-    """Every kind of work of the recipe has a rate measured now; what cannot be tried here is named."""
+    """Every kind of work of the recipe has a rate measured now, and the machine a peak; what cannot be tried here is
+    named.
+    """
     compute = choose_compute(recipe.compute)
+    if rates.machine.peak is None:
+        rates.note(_product(compute.dtype), *time_product(compute))
     is_padded, patience = compute.device.type != "cpu", SECONDS / len(recipe.stages)
     done = set[str]()
     for name, stage in recipe.stages.items():
@@ -171,6 +205,18 @@ def time_step(recipe: Recipe, compute: Compute, patience: float) -> float:
     while len(moments) < FEWEST + 2 or time.perf_counter() - begun < patience:
         fit(Run(state, objective, loader, state.seen + stage.batch, stage.batch, hooks, compute=compute))
     return median(then - now for now, then in pairwise(moments[1:]))  # the first step plans its products
+
+
+def time_product(compute: Compute) -> tuple[float, float]:
+    """Operations and seconds of one product of large matrices, the fastest of some."""
+    side = SIDE_ON_GPU if compute.device.type == "cuda" else SIDE
+    one, other = (torch.randn(side, side, device=compute.device, dtype=compute.dtype) for _ in range(2))
+    found = []
+    for _ in range(1 + FEWEST):
+        begun = time.perf_counter()
+        float((one @ other)[0, 0])  # which waits for it
+        found.append(time.perf_counter() - begun)
+    return 2.0 * side**3, min(found)
 
 
 def time_encoding(recipe: Recipe, stage: StageConfig, compute: Compute) -> float:

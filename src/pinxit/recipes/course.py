@@ -6,19 +6,20 @@ from functools import partial
 from pathlib import Path
 
 from pinxit.errors import CheckpointError
-from pinxit.ledger.budget import Budget, Purse
+from pinxit.ledger.budget import Budget, Purse, never_spent
 from pinxit.ledger.machine import HERE, find_machine
 from pinxit.ledger.meter import Meter
 from pinxit.ledger.report import PLAN
 from pinxit.log import Bar, drop_lines_after
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import begin_stage, objective_for
-from pinxit.recipes.calibrate import rate_here
+from pinxit.recipes.calibrate import peak_here, rate_here
 from pinxit.recipes.material import Material, open_material
 from pinxit.recipes.plan import RateOf, plan
 from pinxit.recipes.probe import probe
 from pinxit.recipes.recipe import Recipe, StageConfig
 from pinxit.recipes.table import dump_recipe, load_recipe
+from pinxit.recipes.work import work_of
 from pinxit.train.checkpoint import (
     complete_checkpoints,
     name_newest,
@@ -69,8 +70,8 @@ class Course:
     def run(self) -> TrainState:
         """All stages are done; goes on from the newest checkpoint of the folder, if there is one."""
         self._claim_folder()
-        self.meter = Meter(self.folder)
-        self._spent = Purse(self.budget, self.folder, self.meter) if self.budget else lambda: ""
+        self.meter = Meter(self.folder, peak=peak_here(self.compute))
+        self._spent = Purse(self.budget, self.folder, self.meter) if self.budget else never_spent
         saved = complete_checkpoints(self.folder)
         place = read_place(saved[-1]) if saved else None
         state: TrainState | None = None
@@ -99,14 +100,22 @@ class Course:
         self, name: str, stage: StageConfig, state: TrainState, material: Material, stopper: Stopper, compute: Compute
     ) -> None:
         objective = objective_for(self.recipe, stage, state, material.null)
-        look = probe(objective, material.probes, self.folder / "probe.jsonl", name)
+        work = work_of(self.recipe, stage, is_padded=compute.device.type != "cpu")
+        a_step = float(stage.batch * work.picture + work.step)
+        measure = probe(objective, material.probes, self.folder / "probe.jsonl", name)
+        looked_at = sum(len(batch.position) for batches in material.probes.values() for batch in batches)
+
+        def look(now: TrainState) -> None:
+            measure(now)
+            self.meter.note(operations=float(looked_at * work.network.forward))
+
         compute.prepare(state.model)
         loader = material.loader(state.started)
         with Bar(name, stage.images, state.seen_in_stage) as bar, self.meter.stage(name) as meter:
             hooks: list[Hook] = [
                 follow_average(stage.batch),
                 StepLog(self.folder / "steps.jsonl", name, bar),
-                lambda _, report: meter.note(pictures=stage.batch, waited=report.waited),
+                lambda _, report: meter.note(stage.batch, waited=report.waited, operations=a_step),
                 Every(self.recipe.probe_every, state.seen, look),
                 *self.after_step,
                 Checkpointer(self.folder, stopper, self.recipe.save_every, spent=self._spent),
@@ -114,9 +123,9 @@ class Course:
             begun, end = state.seen, state.started + stage.images
             last_good = partial(name_newest, self.folder)
             fit(Run(state, objective, loader, end, stage.batch, hooks, last_good, compute))
+            if begun < end and end % self.recipe.probe_every:
+                look(state)
         loader.close()
-        if begun < end and end % self.recipe.probe_every:
-            look(state)
         write_checkpoint(state, self.folder)
         with self.meter.stage(name, "evaluate"):
             for action in self.after_stage:

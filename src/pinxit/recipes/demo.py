@@ -13,6 +13,7 @@ from pinxit.data.emoji import load_art
 from pinxit.data.loader import CacheLoader, plan
 from pinxit.data.split import split
 from pinxit.errors import CheckpointError, DivergenceError
+from pinxit.ledger.budget import Budget
 from pinxit.ledger.machine import HERE, find_machine
 from pinxit.ledger.meter import Meter
 from pinxit.ledger.tariff import Rate
@@ -114,8 +115,11 @@ def _rate(recipe: Recipe, pictures_per_second: float) -> RateOf:
     return lambda label, _: None if label.startswith(ENCODING) else rate
 
 
-def run_demo(folder: Path, minutes: float) -> Path:
-    """The page of a whole run on real pictures, trained for about `minutes`; goes on where it was stopped."""
+def run_demo(folder: Path, minutes: float, budget: Budget | None = None) -> Path:
+    """The page of a whole run on real pictures, trained for about `minutes`; goes on where it was stopped.
+
+    Raises Stopped once it has saved itself, if that was asked for or the budget is spent.
+    """
     torch.manual_seed(0)
     recipe = demo()
     saved = folder / "recipe.yaml"
@@ -142,7 +146,7 @@ def run_demo(folder: Path, minutes: float) -> Path:
     assert isinstance(data, EmojiDataConfig)
     parts = split(load_art(data.styles))
     scorer = Scorer(parts.training, parts.unseen_style)
-    course = Course(recipe, folder, after_stage=[scorer], rate_of=rate_of)
+    course = Course(recipe, folder, after_stage=[scorer], budget=budget, rate_of=rate_of)
     state = course.run()
     save_model(recipe, state, folder)
     *commands, _ = next_commands(recipe, folder, known_prompt(data))

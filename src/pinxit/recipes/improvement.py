@@ -14,6 +14,7 @@ from pinxit.improve.folder import IMPROVER, POLICY, ImproverCard, save_improver
 from pinxit.improve.order import Order, order
 from pinxit.improve.phase import Place, imitate, learn_gap, learn_reward, reinforce_improver, reinforce_policy
 from pinxit.improve.score import AnswerScore, GapScore, RewardModel
+from pinxit.ledger.budget import Budget, Purse, never_spent
 from pinxit.ledger.meter import Meter
 from pinxit.ledger.report import bill
 from pinxit.log import console, read_lines
@@ -27,14 +28,15 @@ ORDER = "order.json"  # how the gap reward orders held-out pairs
 PART = 10  # a phase is told by the means of its first and last tenth
 
 
-def improve(config: ImproveConfig, folder: Path) -> Order | None:
+def improve(config: ImproveConfig, folder: Path, budget: Budget | None = None) -> Order | None:
     """The folder holds a finished improver. Of its gap reward the order on held-out pairs is given, if there are any.
 
-    Goes on where it was stopped.
+    Goes on where it was stopped. Raises Stopped once it has saved itself, if that was asked for or the budget is spent.
     """
     claim(config, folder)
     meter = Meter(folder)
-    root = Place(folder / PHASES, config.seed, choose_compute(config.compute), meter)
+    spent = Purse(budget, folder, meter) if budget else never_spent
+    root = Place(folder / PHASES, config.seed, choose_compute(config.compute), meter, spent)
     with meter.stage("pairs", "read"):
         found = open_preferences(config, folder)
     _say(str(found))

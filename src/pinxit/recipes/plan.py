@@ -104,7 +104,7 @@ class RecipePlan(Config):
             if one.encoding is not None and one.encoded:
                 rows.append(_planned(one.stage, "encode", one.encoded, one.encoding))
             trained = _planned(one.stage, TRAIN, one.pictures, one.training)
-            rows.append(trained.model_copy(update={"peak_bytes": one.peak}))
+            rows.append(trained.model_copy(update={"peak_bytes": one.peak, "operations": one.operations}))
         rate = max((one.rate for one in self.stages), key=lambda rate: rate.is_assumed)
         on = f"{self.machine.say()}; {rate.say()}"
         (folder / PLAN).write_text(Plan(on=on, stages=tuple(rows)).model_dump_json(indent=1), encoding="utf-8")

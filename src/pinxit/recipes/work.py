@@ -41,9 +41,9 @@ class Work:
     label: str  # which works are alike, so that one's rate is the other's
 
     def operations(self, stage: StageConfig, probe_every: int) -> int:
-        """Of the whole stage, with the probe losses on its way."""
-        steps = -(-stage.images // stage.batch)
-        looks = stage.images // probe_every * 2 * PROBES * self.network.forward
+        """Of the whole stage, with the probe losses on its way and at its end."""
+        steps, times = -(-stage.images // stage.batch), -(-stage.images // probe_every)
+        looks = times * 2 * PROBES * self.network.forward
         return stage.images * self.picture + steps * self.step + looks
 
 

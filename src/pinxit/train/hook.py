@@ -7,6 +7,7 @@ from pathlib import Path
 from types import FrameType
 
 from pinxit.errors import Stopped
+from pinxit.ledger.budget import never_spent
 from pinxit.log import Bar, append_line
 from pinxit.train.checkpoint import write_checkpoint
 from pinxit.train.run import StepReport
@@ -77,7 +78,7 @@ class Checkpointer:
         every: float,
         *,
         unit: str = "pictures",
-        spent: Callable[[], str] = lambda: "",
+        spent: Callable[[], str] = never_spent,
     ) -> None:
         self.folder, self.stopper, self.every, self.unit, self.spent = folder, stopper, every, unit, spent
         self._last = time.monotonic()
