@@ -63,7 +63,7 @@ class Arguments(Drawn):
     improver: Path | None = Field(None, description="what `pinxit improve train` wrote; none: the one that ships")
     adapter: Path | None = Field(
         None,
-        description="an adapter file, the run folder that made it, or one that ships: upscale, inpaint, edges, edit",
+        description="an adapter file, the run folder that made it, or one that ships: upscale",
     )
     condition: Path | None = Field(None, description="with an adapter: the picture that it draws from")
     mask: Path | None = Field(None, description="to inpaint: white where to paint; none: where the picture is clear")
