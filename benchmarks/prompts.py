@@ -35,7 +35,7 @@ def main(count: int, sheet: Path | None) -> None:
     print(json.dumps({
         "benchmark": "prompts", "n": count, "rows": {name: found.row for name, found in loop.items()},
         "wordings": {name: found.wordings[:SHOWN] for name, found in loop.items()},
-        "weights": pipeline.sha256, "hardware": find_hardware("cpu").name, "torch": torch.__version__,
+        "weights": pipeline.sha256, "hardware": find_hardware().say(), "torch": torch.__version__,
     }))  # fmt: skip
 
 

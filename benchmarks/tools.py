@@ -23,7 +23,7 @@ from pinxit.recipes.sheet import grid
 from pinxit.recipes.strip import seen_of
 
 STEPS = (1, 2, 4, 8)
-SHOWN = 3
+SHOWN = 6
 
 
 def main(wanted: int, sheet: Path | None) -> None:
@@ -44,23 +44,22 @@ def main(wanted: int, sheet: Path | None) -> None:
             drawn[f"{steps} steps"] = answer(tool, asked, settings)
             print(f"{name}, {steps} steps: {(time.perf_counter() - begun) / wanted:.2f} s a picture", file=sys.stderr)
         rows[name] = {way: marker.mark(tool.card.task, asked, made).summary(truth) for way, made in drawn.items()}
-        shown.append((name, f"{tool.card.seen:,} pictures", strip(asked, drawn)))
+        shown += [(name, "", pictures) for pictures in strips(asked, drawn)]
     if sheet is not None:
-        heads = ["condition", *(f"{steps} step{'s' * (steps > 1)}" for steps in STEPS), "truth"] * SHOWN
+        heads = ["condition", *(f"{steps} step{'s' * (steps > 1)}" for steps in STEPS), "truth"]
         grid(shown, len(heads), heads).save(sheet, optimize=True)
     print(json.dumps({
-        "benchmark": "tools", "n": wanted, "rows": rows, "hardware": find_hardware("cpu").name,
+        "benchmark": "tools", "n": wanted, "rows": rows, "hardware": find_hardware().say(),
         "threads": torch.get_num_threads(), "torch": torch.__version__,
     }))  # fmt: skip
 
 
-def strip(asked: list[Question], drawn: dict[str, Pictures]) -> list[Image.Image]:
+def strips(asked: list[Question], drawn: dict[str, Pictures]) -> list[list[Image.Image]]:
     """Of each of the first questions the condition, what was drawn of it, and the truth."""
     made = [drawn[f"{steps} steps"] for steps in STEPS]
     return [
-        Image.fromarray(picture)
-        for place, question in enumerate(asked[:SHOWN])
-        for picture in (seen_of(question.condition), *(way[place] for way in made), question.picture)
+        [Image.fromarray(picture) for picture in (seen_of(each.condition), *(way[n] for way in made), each.picture)]
+        for n, each in enumerate(asked[:SHOWN])
     ]
 
 
