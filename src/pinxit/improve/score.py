@@ -31,9 +31,10 @@ class Score(Protocol):
 
 
 class RewardModel(nn.Module):
-    """A language model with a linear head on the state of an answer's last token, the sign of its end.
+    """A language model with a linear head on the states of all tokens up to an answer's end, added up.
 
-    It is measured in a unit of its own, one until it is calibrated: how far it puts a pair's two answers apart.
+    A head on the last state alone, as is usual, has to learn first to bring there what every wrong word is worth; where
+    each token adds its own, half of the pairs teach more (docs/log.md). It is measured in a unit of its own, one until it is calibrated: how far it puts a pair's two answers apart.
     """
 
     unit: Tensor
@@ -47,12 +48,11 @@ class RewardModel(nn.Module):
         self.to(language.device)
 
     def forward(self, ids: Int[Tensor, "n t"], answer: Bool[Tensor, "n t"]) -> Float[Tensor, "n"]:
-        """The reward of each text, read where its answer ends; not yet in units."""
+        """The reward of each text: the sum of its tokens' shares over the root of their number; not yet in units."""
         places = torch.arange(ids.shape[1], device=ids.device)
-        last = torch.where(answer, places, 0).amax(1)
-        states = self.language.states(ids)[torch.arange(len(ids), device=ids.device), last]
-        reward: Tensor = self.head(states)[:, 0]
-        return reward
+        upto = places <= torch.where(answer, places, 0).amax(1, keepdim=True)
+        shares: Tensor = self.head(self.language.states(ids))[..., 0]
+        return (shares * upto).sum(1) / upto.sum(1).sqrt()
 
     @torch.no_grad()
     def measure(self, questions: Sequence[Question], answers: Sequence[str]) -> Float[Tensor, "n"]:
