@@ -14,14 +14,13 @@ from PIL import Image
 
 from pinxit.data.emoji import DEFAULT_STYLES, Art, load_art
 from pinxit.data.kind import Pixels
+from pinxit.data.pixel import through
 from pinxit.data.scene import Scene, single
 from pinxit.data.split import split
-from pinxit.generate.pipeline import to_pictures
 from pinxit.ledger.meter import find_hardware
 from pinxit.models.autoencoder import load_small
 from pinxit.models.identity import SHIPPED
 from pinxit.recipes.autoencoder import psnr
-from pinxit.train.autoencoder import to_pixels
 
 BACKGROUNDS = ("white", "light blue", "yellow", "dark grey")
 PATCH, CHANNELS = 8, 16
@@ -62,8 +61,7 @@ def main(sheet: Path = Path("autoencoder.png")) -> None:
         for style in DEFAULT_STYLES:
             all_scenes = scenes(parts.unseen_concept, style, side)
             pictures = [scene.picture for scene in all_scenes]
-            groups = [pictures[i : i + 16] for i in range(0, len(pictures), 16)]
-            rebuilt = [p for group in groups for p in to_pictures(codec.decode(codec.encode(to_pixels(group))[0]))]
+            rebuilt = through(codec, pictures)
             rows.append({
                 "side": side, "style": style, "pictures": len(pictures),
                 "psnr": mean(map(psnr, pictures, rebuilt)),

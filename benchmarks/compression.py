@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pinxit.data.emoji import load_art
+from pinxit.data.pixel import to_pixels
 from pinxit.data.scene import scene
 from pinxit.data.split import split
 from pinxit.data.words import plain
@@ -19,7 +20,6 @@ from pinxit.models.config import CompressionConfig
 from pinxit.models.null import stack_captions
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.recipe import DEFAULT_STYLES
-from pinxit.train.autoencoder import to_pixels
 
 PICTURES, SIDE, TIME = 64, 128, 500.0
 

@@ -6,41 +6,34 @@ less right than it must be before its word counts.
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import fields
+from functools import partial
 from itertools import count, islice
 
 import torch
 
 from pinxit.data.emoji import load_art
-from pinxit.data.kind import Pixels
+from pinxit.data.pixel import through
 from pinxit.data.scene import scene
 from pinxit.data.split import split
 from pinxit.evaluate.alignment import Judge
 from pinxit.evaluate.feature import Lite0
 from pinxit.evaluate.score import calibrate, can_be_judged
-from pinxit.generate.pipeline import to_pictures
 from pinxit.ledger.meter import find_hardware
 from pinxit.models.autoencoder import load_autoencoder
 from pinxit.models.config import SmallCodecConfig
 from pinxit.recipes.recipe import DEFAULT_STYLES
-from pinxit.train.autoencoder import to_pixels
 
 
 def main(wanted: int, *sides: int) -> None:
     everything = load_art(DEFAULT_STYLES)
     held_out = split(everything).unseen_style
     codec = load_autoencoder(SmallCodecConfig())
-
-    def through(pictures: Sequence[Pixels]) -> list[Pixels]:
-        groups = [list(pictures[first : first + 32]) for first in range(0, len(pictures), 32)]
-        return [p for group in groups for p in to_pictures(codec.decode(codec.encode(to_pixels(group))[0]))]
-
-    judge = Judge(everything, Lite0(side=64).features, through)
+    judge = Judge(everything, Lite0(side=64).features, partial(through, codec))
     for side in sides:
         drawn = (scene(held_out, 0, index, (side, side), (1, 2)) for index in count())
         scenes = islice(filter(can_be_judged, drawn), wanted)
-        found = calibrate(judge, scenes, lambda picture: through([picture])[0])
+        found = calibrate(judge, scenes, lambda picture: through(codec, [picture])[0])
         shares = {field.name: getattr(found.scores, field.name) for field in fields(found.scores)}
         print(json.dumps({
             "benchmark": "judge", "torch": torch.__version__, "hardware": find_hardware().say(), "side": side,

@@ -6,7 +6,7 @@ line; the samples are written as a sheet below the true scenes, seeds 0 to n, no
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields
 from functools import partial
 from itertools import count, islice
@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from pinxit.data.emoji import STYLES, Art, load_art
-from pinxit.data.kind import Pixels
 from pinxit.data.palette import PALETTE
+from pinxit.data.pixel import through
 from pinxit.data.scene import Scene, scene, single
 from pinxit.data.split import split
 from pinxit.data.words import plain
@@ -25,10 +25,8 @@ from pinxit.evaluate.alignment import Judge
 from pinxit.evaluate.feature import Lite0
 from pinxit.evaluate.score import Scores, can_be_judged, score
 from pinxit.generate.load import load_pipeline
-from pinxit.generate.pipeline import Pipeline, to_pictures
 from pinxit.ledger.meter import find_hardware
 from pinxit.rng import numpy_at
-from pinxit.train.autoencoder import to_pixels
 
 
 def singles(art: Art, side: int) -> Iterator[Scene]:
@@ -52,7 +50,7 @@ def main(wanted: int) -> None:
     side, styles = pipeline.card.resolution, pipeline.card.styles
     everything = load_art(tuple(style for style in STYLES if style in styles))
     parts = split(everything)
-    judge = Judge(everything, Lite0(side=64).features, partial(through, pipeline))
+    judge = Judge(everything, Lite0(side=64).features, partial(through, pipeline.autoencoder))
     rows, sheet = {}, []
     for name, found in (
         ("training", singles(parts.training, side)),
@@ -64,7 +62,7 @@ def main(wanted: int) -> None:
         facts, prompts = [s.facts for s in scenes], [plain(s.facts) for s in scenes]
         drawn = [d.picture for d in pipeline.draw(prompts, range(len(prompts)), pipeline.card.sampling)]
         true = [s.picture for s in scenes]
-        ceiling = score(judge, through(pipeline, true), facts)
+        ceiling = score(judge, through(pipeline.autoencoder, true), facts)
         rows[name] = {"drawn": said(score(judge, drawn, facts)), "ceiling": said(ceiling)}
         sheet += [np.concatenate(true[:12], 1), np.concatenate(drawn[:12], 1)]
     Image.fromarray(np.concatenate(sheet)).save("shipped.png")
@@ -73,12 +71,6 @@ def main(wanted: int) -> None:
         "weights": pipeline.sha256,
         "seen": pipeline.card.seen, **rows,
     }))  # fmt: skip
-
-
-def through(pipeline: Pipeline, pictures: Sequence[Pixels]) -> list[Pixels]:
-    codec = pipeline.autoencoder
-    groups = [list(pictures[i : i + 32]) for i in range(0, len(pictures), 32)]
-    return [p for group in groups for p in to_pictures(codec.decode(codec.encode(to_pixels(group))[0]))]
 
 
 if __name__ == "__main__":

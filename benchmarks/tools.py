@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pinxit.data.pixel import through
 from pinxit.generate.adapter import SHIPPED_TOOLS
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.load import load_pipeline
@@ -36,7 +37,7 @@ def main(wanted: int, sheet: Path | None) -> None:
         drawn: dict[str, Pictures] = {}
         if tool.card.task.kind == "upscale":
             drawn["bicubic"] = np.stack([seen_of(each.condition) for each in asked])
-        drawn["autoencoder"] = np.stack(marker.through([each.picture for each in asked]))
+        drawn["autoencoder"] = np.stack(through(pipeline.autoencoder, [each.picture for each in asked]))
         for steps in STEPS:
             begun = time.perf_counter()
             changes = {"steps": steps}

@@ -51,7 +51,7 @@ def test_the_run_stands_in_the_papers_table_by_its_operations_alone(
     assert rows["PixArt-α 25,000,000"] == "PixArt-α 25,000,000 753 d $28,400 ≈ 400 kg"
     assert rows["this run"].startswith("this run 25 ≈ 756 d 18 h ≈ $28,5")
     assert "A100 in training: 5.72e+13 operations/s" in " ".join(text.split())
-    assert "not to be compared" in text
+    assert "Not to be compared" in text
 
 
 def test_a_run_of_which_nobody_counted_operations_has_no_row_of_them(
@@ -61,7 +61,7 @@ def test_a_run_of_which_nobody_counted_operations_has_no_row_of_them(
     write(folder, line("pixels", "train", 1, 1, 1.0))
     text = printed(monkeypatch, str(folder))
     assert "What was computed" not in text
-    assert "this run has no place there" in " ".join(text.split())
+    assert "This run has no place beside published training" in " ".join(text.split())
     write(folder, line("pixels", "train", 1, 2, 1.0, operations=4e9))
     text = printed(monkeypatch, str(folder))
     assert "4.00 GFLOP 2.00 GFLOP/s –" in " ".join(text.split())

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pinxit.cli import distill_codi, improve_train, plan, train
+from pinxit.cli import distill_codi, improve_train, plan, reproduce, train
 from pinxit.cli.data_import import next_command as after_import
 from pinxit.cli.main import VERBS, find_verb
 from pinxit.cli.parse import parse, settings
+from pinxit.config import Config
 from pinxit.generate.card import read_card
 from pinxit.generate.load import SHIPPED
 from pinxit.recipes.codi import codi
@@ -24,9 +25,10 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def docstring_commands() -> Iterator[str]:
-    for module, _ in VERBS.values():
+    for module in dict.fromkeys(module for module, _ in VERBS.values()):
         found = import_module(f"pinxit.cli.{module}")
-        for text in (found.__doc__, found.Arguments.__doc__):
+        kinds = [each for each in vars(found).values() if isinstance(each, type) and issubclass(each, Config)]
+        for text in dict.fromkeys(each.__doc__ for each in (found, *kinds)):
             yield from re.findall(r"^(?:    Example: )?(pinxit .+)$", text, re.MULTILINE)
 
 
@@ -68,6 +70,8 @@ def understand(command: str) -> object:
         return distill_codi.read_all("pinxit distill codi", rest)
     if verb == "improve train":
         return improve_train.read_all("pinxit improve train", rest)
+    if verb.startswith("reproduce"):
+        return reproduce.read(f"pinxit {verb}", rest)
     return parse(module.Arguments, f"pinxit {verb}", rest)
 
 

@@ -44,7 +44,9 @@ def test_articles_follow_the_sound(concept: str, said: str) -> None:
     assert words.article(concept) == said
 
 
-@pytest.mark.parametrize("concept", ["socks", "eyes", "people wrestling", "women with bunny ears", "clinking glasses"])
+@pytest.mark.parametrize(
+    "concept", ["socks", "eyes", "people wrestling", "women with bunny ears", "clinking glasses", "skis", "kiwis"]
+)
 def test_several_things_take_no_article(concept: str) -> None:
     assert words.is_plural(concept)
 

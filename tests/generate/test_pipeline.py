@@ -12,7 +12,7 @@ from pinxit.errors import CheckpointError, ConfigError
 from pinxit.generate.card import Encoders, ModelCard, read_card, read_model, write_model
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.load import model_file
-from pinxit.generate.pipeline import Drawing, Pipeline, save_png, to_pictures
+from pinxit.generate.pipeline import Drawing, Pipeline, save_png
 from pinxit.models.autoencoder import SmallAutoencoder, SmallCodec
 from pinxit.models.config import MiniLMConfig, SmallAutoencoderConfig, SmallCodecConfig, TransformerConfig
 from pinxit.models.identity import TextIdentity
@@ -183,8 +183,3 @@ def test_a_png_carries_prompt_seed_settings_and_hash(pipeline: Pipeline, tmp_pat
     assert said.splitlines()[:2] == ["an owl, ünïcode", "Negative prompt: blur"]
     for part in ("Steps: 9", "CFG scale: 2.5", "Seed: 7", "Size: 48x32", "Model hash: 0123456789"):
         assert part in said
-
-
-def test_pixels_are_rounded_and_clamped() -> None:
-    pixels = torch.tensor([-2.0, -1.0, 0.0, 1.0, 5.0])[None, None, None].expand(1, 3, 1, 5)
-    assert to_pictures(pixels)[0][0, :, 0].tolist() == [0, 0, 128, 255, 255]

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from pinxit.data.loader import CacheLoader
 from pinxit.errors import CheckpointError, DivergenceError, Stopped
@@ -40,6 +42,7 @@ from pinxit.improve.score import AnswerScore, GapScore, RewardModel, load_reward
 from pinxit.improve.sequence import Encoded, encode
 from pinxit.improve.sft import Imitation, show_worse
 from pinxit.improve.template import Question
+from pinxit.ledger.meter import Meter, read_ledger
 from pinxit.models.config import FolderLanguageConfig, LoraConfig
 from pinxit.models.language import CausalLanguage
 from pinxit.models.language_folder import load_language, save_language
@@ -109,6 +112,17 @@ def test_a_phase_stopped_twice_and_resumed_equals_a_straight_one_to_the_last_bit
     assert all("examples_per_second" in row for row in rows)
     ended = phase(place, [strike_at(8)]).tensors()  # goes no further
     assert all(torch.equal(tensor, ended[name]) for name, tensor in straight.items())
+
+
+@pytest.mark.parametrize("phase", [imitation, preference, reinforcement])
+def test_the_ledger_has_the_operations_that_torch_counts(
+    tmp_path: Path, phase: Callable[[Place, Sequence[Hook]], TrainState]
+) -> None:
+    counter = FlopCounterMode(display=False)
+    with counter, sdpa_kernel(SDPBackend.MATH):
+        phase(Place(tmp_path, 3, meter=Meter(tmp_path)), [])
+    (line,) = read_ledger(tmp_path)
+    assert line.operations == pytest.approx(counter.get_total_flops(), rel=0.02)
 
 
 def test_a_policy_that_runs_away_stops_its_phase_and_the_last_good_checkpoint_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from pinxit.data.pixel import to_pixels
 from pinxit.errors import CheckpointError
 from pinxit.models.autoencoder import (
     Autoencoder,
@@ -23,7 +24,6 @@ from pinxit.models.autoencoder import (
 from pinxit.models.config import DiffusersAutoencoderConfig, SmallAutoencoderConfig, SmallCodecConfig
 from pinxit.models.identity import SHIPPED
 from pinxit.recipes.autoencoder import ship
-from pinxit.train.autoencoder import to_pixels
 
 from .tiny import write_kl
 

@@ -15,6 +15,7 @@ from pinxit.improve.folder import read_improver_card
 from pinxit.improve.order import Order
 from pinxit.improve.refine import Improver
 from pinxit.ledger.meter import read_ledger
+from pinxit.ledger.report import bill
 from pinxit.models.config import FolderLanguageConfig, LoraConfig
 from pinxit.models.language_folder import save_language
 from pinxit.recipes.improvement import improve, tell
@@ -77,6 +78,10 @@ def test_a_run_leaves_an_improver_its_card_its_bill_and_its_rows(run: Path) -> N
     assert [row["reason"] for row in refused] == ["malformed", "equal answers", "malformed", "over length"]
     assert refused[0]["place"].startswith("preferences.jsonl:")
     trained = {line.stage: line.pictures for line in read_ledger(run) if line.phase == "train"}
+    counted = {item.stage: item.operations or 0 for item in bill(run).items if item.phase == "train"}
+    assert list(counted) == PHASES
+    assert counted["gap"] > counted["reward"] > 0  # four texts a pair, and longer ones
+    assert counted["round-1"] > counted["policy"] > 0  # what is to be improved is drawn too
     assert list(trained) == PHASES
     assert (trained["policy-start"], trained["round-1"]) == (128, 16)
     assert card.ledger["seconds"] > 0

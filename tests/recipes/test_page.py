@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from pinxit.errors import DataError
 from pinxit.recipes.page import write_page
 from pinxit.recipes.sheet import lay
+from tests.ledger.test_report import line, write
 
 STAGES = {"pixels": (40_000, 64), "alignment": (300_000, 64), "aesthetics": (324_000, 96)}
 NASTY = 'a <script>alert("1")</script> & a red fox'
@@ -179,6 +180,21 @@ def test_the_page_shows_what_the_files_say(folder: Path) -> None:
     ):  # fmt: skip
         assert said in text, said
     assert "not there" not in text
+
+
+def test_the_run_stands_in_the_papers_table_by_its_operations_or_not_at_all(folder: Path, tmp_path: Path) -> None:
+    shown = write_page(folder).read_text(encoding="utf-8").partition("Beside published training")[2]
+    assert '<th scope="row">PixArt-α</th><td>25,000,000</td><td>753 d</td><td>$28,400</td><td>≈ 400 kg</td>' in shown
+    own = '<tr class=strong><th scope="row">this run</th>'
+    assert f"{own}<td>324,000</td><td>≈ 11.3 s</td><td>≈ 0.49 ¢</td><td>–</td>" in shown
+    assert "Not to be compared: its time, energy and CO2" in shown.partition("<details>")[0]
+    assert "this run there: 648 TFLOP at A100 in training" in shown.partition("<details>")[2]
+    (tmp_path / "recipe.yaml").write_text("name: x\n")
+    write(tmp_path, line("pixels", "train", 1, 1, 1.0))
+    shown = write_page(tmp_path).read_text(encoding="utf-8").partition("Beside published training")[2]
+    assert "PixArt-α" in shown
+    assert own not in shown
+    assert "This run has no place beside published training" in shown
 
 
 def test_texts_from_files_cannot_become_markup(folder: Path) -> None:

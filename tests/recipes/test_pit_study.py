@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from pinxit.cli import reproduce_pit
+from pinxit.cli import reproduce as command
 from pinxit.errors import DataError
 from pinxit.improve import phase
 from pinxit.improve.config import ImproveConfig
@@ -136,10 +136,10 @@ def test_the_command_redraws_the_page_and_fills_only_what_is_asked_for(
         raise AssertionError("nothing was to be filled")
 
     monkeypatch.setattr(pit_study, "read_world", refuse)
-    reproduce_pit.main("pinxit reproduce pit", [*where, "--no-fill"])
+    command.main("pinxit reproduce pit", [*where, "--no-fill"])
     assert page.read_text() == "before\n<!-- pit -->\n\nNo row has been made yet.\n\n<!-- end of pit -->\nafter\n"
     (tmp_path / "pit.jsonl").write_text(made.evidence.read_text())
-    reproduce_pit.main("pinxit reproduce pit", [*where, "--only", "seed 0"])
+    command.main("pinxit reproduce pit", [*where, "--only", "seed 0"])
     assert "### Round by round" in page.read_text()
     with pytest.raises(DataError, match="has not the lines <!-- pit -->"):
-        reproduce_pit.main("pinxit reproduce pit", [*where, "--no-fill", "--page", str(tmp_path / "none.md")])
+        command.main("pinxit reproduce pit", [*where, "--no-fill", "--page", str(tmp_path / "none.md")])

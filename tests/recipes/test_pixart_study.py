@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pinxit.cli import reproduce_pixart
+from pinxit.cli import reproduce as command
 from pinxit.data.emoji import load_art
 from pinxit.errors import DataError, MissingExtra
 from pinxit.evaluate.feature import Lite0
@@ -308,7 +308,7 @@ def test_the_command_redraws_without_filling(
     page = tmp_path / "docs" / "evidence.md"
     page.parent.mkdir()
     page.write_text("<!-- pixart -->\n<!-- end of pixart -->\n")
-    reproduce_pixart.main("pinxit reproduce pixart", words)
+    command.main("pinxit reproduce pixart", words)
     said, is_quick = capsys.readouterr().out, "--quick" in words
     assert ("measures nothing" in said) == is_quick
     assert "0 of " in said

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from pinxit.cli import reproduce_codi
+from pinxit.cli import reproduce as command
 from pinxit.data.config import EdgesConfig, EditConfig, InpaintConfig
 from pinxit.data.emoji import load_art
 from pinxit.data.split import split
@@ -180,4 +180,4 @@ def test_each_method_enters_with_its_best() -> None:
 
 def test_without_the_weights_the_study_says_where_they_are(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds none of the weights flow, iddpm"):
-        reproduce_codi.main("pinxit reproduce codi", ["--evidence", str(tmp_path), "--no-fill"])
+        command.main("pinxit reproduce codi", ["--evidence", str(tmp_path), "--no-fill"])

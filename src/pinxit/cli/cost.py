@@ -14,8 +14,9 @@ from pinxit.cli.parse import parse
 from pinxit.config import Config
 from pinxit.ledger.config import TariffConfig
 from pinxit.ledger.meter import TRAIN
-from pinxit.ledger.peer import PEERS, SOURCE, paper_dollars, paper_price, paper_rate, paper_seconds
+from pinxit.ledger.peer import PEERS, basis, places
 from pinxit.ledger.quantity import (
+    UNKNOWN,
     mark,
     say_bytes,
     say_dollars,
@@ -28,7 +29,6 @@ from pinxit.ledger.quantity import (
 from pinxit.ledger.report import MARKS, Bill, Item, bill
 from pinxit.log import console
 
-UNKNOWN = "–"
 NO_PEAK = "the machine's peak is not known: `pinxit plan RECIPE --calibrate` measures it, for what is trained after it"
 
 
@@ -129,31 +129,9 @@ def _computed(found: Bill) -> Table:
 def _published(found: Bill) -> Table:
     """The paper's table, and where its operations put the run."""
     table = _empty_table("Beside published training", "pictures", "A100 time", "money", "CO2")
-    for peer in PEERS:
-        table.add_row(
-            peer.name,
-            f"{peer.pictures:,}",
-            f"{peer.accelerator_days:,.0f} d",
-            say_dollars(peer.dollars),
-            f"≈ {say_grams(peer.grams)}",
-        )
-    done = found.total.operations
-    if done is not None:
-        spent = f"≈ {say_seconds(paper_seconds(done))}", f"≈ {say_dollars(paper_dollars(done))}"
-        table.add_row("this run", f"{found.total.pictures:,}", *spent, UNKNOWN, style="bold")
+    for place, row in enumerate(places(found.total)):
+        table.add_row(*row, style="bold" if place == len(PEERS) else "")
     return table
-
-
-def _places(found: Bill) -> list[str]:
-    """What the place of the run in the paper's table rests on."""
-    done = found.total.operations
-    if done is None:
-        return [f"published: {SOURCE}; this run has no place there, for its operations were not counted"]
-    return [
-        f"published: {SOURCE}",
-        f"this run there: {say_operations(done)} at {paper_rate().say()}, and at {paper_price().say()}",
-        "not to be compared: the seconds, joules and CO2 above, of another machine and grid; what was learned",
-    ]
 
 
 def _sources(found: Bill) -> Text:
@@ -167,5 +145,5 @@ def _sources(found: Bill) -> Text:
         peaks = [peak.say() for peak in found.peaks]
         lines += [f"  {peak}" for peak in peaks or [NO_PEAK]]
     lines += [f"  {rate.say()}" for rate in found.tariff.rates]
-    lines += [f"  {line}" for line in _places(found)]
+    lines += [f"  {line}" for line in basis(found.total)]
     return Text("\n".join(lines), style="dim")

@@ -13,6 +13,7 @@ from pinxit.data.bucket import Bucket, fit, nearest
 from pinxit.data.condition import condition_of, has_map, has_picture
 from pinxit.data.config import ConditionConfig, TaskConfig
 from pinxit.data.kind import Condition, Record
+from pinxit.data.pixel import to_pixels
 from pinxit.data.records import Records
 from pinxit.models.autoencoder import Autoencoder
 from pinxit.rng import numpy_at
@@ -25,8 +26,7 @@ def encode_conditions(conditions: Sequence[Condition], autoencoder: Autoencoder)
     """
     parts, side = [], autoencoder.identity.factor
     if pictures := [each.picture for each in conditions if each.picture is not None]:
-        pixels = torch.from_numpy(np.stack(pictures)).float() / 127.5 - 1
-        parts.append(autoencoder.encode(rearrange(pixels, "b h w c -> b c h w"))[0])
+        parts.append(autoencoder.encode(to_pixels(pictures))[0])
     if maps := [each.map for each in conditions if each.map is not None]:
         told = torch.from_numpy(np.stack(maps)).float() / 127.5 - 1
         parts.append(rearrange(told, "b (h p) (w q) -> b (p q) h w", p=side, q=side).to(autoencoder.device))

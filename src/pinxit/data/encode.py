@@ -9,9 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
-from einops import rearrange
 from torch.utils.data import DataLoader, Dataset
 
 from pinxit.data.alone import alone
@@ -31,6 +29,7 @@ from pinxit.data.cache import (
 from pinxit.data.conditioned import encode_conditions
 from pinxit.data.config import Fingerprint
 from pinxit.data.kind import Condition, Pixels, Record
+from pinxit.data.pixel import to_pixels
 from pinxit.errors import DataError
 from pinxit.log import Bar
 from pinxit.models.autoencoder import Autoencoder
@@ -331,8 +330,7 @@ def _conditions(autoencoder: Autoencoder, group: Sequence[Fitted], dtype: str) -
 
 def _through(autoencoder: Autoencoder, group: Sequence[Fitted], dtype: str) -> list[dict[str, object]]:
     """Rows of pictures of one size."""
-    pictures = torch.from_numpy(np.stack([fitted.picture for fitted in group]))
-    pixels = rearrange(pictures.to(autoencoder.device).float(), "b h w c -> b c h w") / 127.5 - 1
+    pixels = to_pixels([fitted.picture for fitted in group], autoencoder.device)
     mean, std = (part.cpu() for part in autoencoder.encode(pixels))
     names, shape = [f"picture {fitted.key}" for fitted in group], list(mean.shape[1:])
     packed = zip(group, pack(list(mean), dtype, names), pack(list(std), dtype, names), strict=True)

@@ -35,7 +35,7 @@ CLEARLY = 1.8  # ratio of areas from which one of several things is called large
 SMALL, LARGE = 0.55, 0.8  # longer side of a lone thing over the picture's shorter side
 
 _PLURAL = re.compile(r"(?<!s)s$|^(wo)?men\b|^people\b")  # "socks", "people wrestling"; not "dress"
-_SINGULAR = re.compile(r"(us|is|as|os)$|^((wo)?man|person)\b")  # "octopus", "person lifting weights"
+_SINGULAR = re.compile(r"(?<![jkw])(us|is|as|os)$|^((wo)?man|person)\b")  # "octopus"; not "skis": Latin has no -kis
 _NO_AN = re.compile(r"^(uni|use|euro|ewe|one\b|ukul)", re.IGNORECASE)
 _SILENT = re.compile(r"^(hour|honey?st|8)", re.IGNORECASE)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from pinxit.data.kind import Pixels
+from pinxit.data.pixel import to_pictures
 from pinxit.diffusion.build import make_process
 from pinxit.diffusion.process import Latent
 from pinxit.errors import ConfigError
@@ -184,12 +184,6 @@ class Pipeline:
             raise ConfigError("size", size, problem, "choose the nearest one")
         factor = self.autoencoder.identity.factor
         return size[0] // factor, size[1] // factor
-
-
-def to_pictures(pixels: Float[Tensor, "b 3 H W"]) -> list[Pixels]:
-    """Numbers in [-1, 1] as 8-bit pictures, rounded."""
-    scaled = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return list(rearrange(scaled, "b c h w -> b h w c").cpu().numpy())
 
 
 def save_png(

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import nn
 
@@ -30,6 +30,7 @@ from pinxit.ledger.budget import never_spent
 from pinxit.ledger.meter import Meter
 from pinxit.log import Bar, drop_lines_after
 from pinxit.models.language import CausalLanguage
+from pinxit.models.tally import Tally
 from pinxit.rng import seed_at
 from pinxit.train.average import Average
 from pinxit.train.checkpoint import complete_checkpoints, name_newest, read_checkpoint, write_checkpoint
@@ -43,6 +44,7 @@ from pinxit.train.run import Hook, Loader, Run
 from pinxit.train.state import TrainState
 
 S = TypeVar("S", bound=Sequences)
+S_contra = TypeVar("S_contra", bound=Sequences, contravariant=True)
 CALIBRATION = 512  # pairs, at most, on which a reward's unit is found
 Show = Callable[[Pair], list[tuple[Question, str]]]
 
@@ -64,13 +66,23 @@ class Place:
         return replace(self, folder=self.folder / name, seed=seed_at(self.seed, name))
 
     @contextmanager
-    def metered(self, batch: int) -> Iterator[list[Hook]]:
-        """What is spent within stands on the ledger under the folder's name; the hooks count the steps' examples."""
+    def metered(self, batch: int, tally: Tally) -> Iterator[list[Hook]]:
+        """What is spent within stands on the ledger under the folder's name; the hooks count the steps' examples and
+        operations.
+        """
         if self.meter is None:
             yield []
             return
         with self.meter.stage(self.folder.name) as meter:
-            yield [lambda _, report: meter.note(pictures=batch, waited=report.waited)]
+            tally.take()  # of what came before
+            yield [lambda _, report: meter.note(pictures=batch, waited=report.waited, operations=tally.take())]
+
+
+@runtime_checkable
+class Speaking(Objective[S_contra], Protocol[S_contra]):
+    """An objective that trains a language model, or what is built on one."""
+
+    language: CausalLanguage
 
 
 def imitate(
@@ -149,7 +161,7 @@ def reinforce_improver(  # noqa: PLR0917  (two models, and all that trains one o
 
 
 def carry(
-    objective: Objective[S],
+    objective: Speaking[S],
     loader: Loader[S],
     config: PhaseConfig,
     place: Place,
@@ -175,7 +187,7 @@ def carry(
     with (
         Stopper() as stopper,
         Bar(folder.name, config.examples, state.seen, unit) as bar,
-        place.metered(config.batch) as counting,
+        place.metered(config.batch, objective.language.tally) as counting,
     ):
         log = StepLog(folder / "steps.jsonl", folder.name, bar)
         save = Checkpointer(folder, stopper, config.save_every, unit=unit, spent=place.spent)

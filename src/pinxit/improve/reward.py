@@ -29,7 +29,7 @@ class Preference:
     """A reward model as an Objective; the weight counts pairs, the better answer's text comes first."""
 
     def __init__(self, model: RewardModel) -> None:
-        self.model = model
+        self.model, self.language = model, model.language
         self.trained: Mapping[str, nn.Parameter] = trained(model)
 
     def loss(self, batch: Sequences, draws: Draws, state: TrainState) -> Loss:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from pinxit.ledger.machine import find_machine
+from pinxit.ledger.quantity import UNKNOWN, mark, say_dollars, say_grams, say_operations, say_seconds
+from pinxit.ledger.report import Item
 from pinxit.ledger.tariff import ACCELERATORS, PAPER, Rate, Reference
 
 SOURCE = "Chen et al. 2023 (arXiv 2310.00426): pictures and days of its table 2, money and CO2 of its figure 2"
@@ -37,11 +39,35 @@ def paper_price() -> Rate:
     return next(rate for rate in ACCELERATORS if rate.name == PAPER.accelerator)
 
 
-def paper_seconds(operations: float) -> float:
-    """Seconds of one A100 in which the paper would have computed as much."""
-    return operations / paper_rate().value
+def places(run: Item) -> list[tuple[str, ...]]:
+    """The paper's table in words, row by row: name, pictures, A100 time, money, CO2; where operations of the run were
+    counted, its place by these alone stands last.
+    """
+    rows: list[tuple[str, ...]] = [
+        (
+            peer.name,
+            f"{peer.pictures:,}",
+            f"{peer.accelerator_days:,.0f} d",
+            say_dollars(peer.dollars),
+            f"≈ {say_grams(peer.grams)}",
+        )
+        for peer in PEERS
+    ]
+    if run.operations is not None:
+        seconds = run.operations / paper_rate().value
+        said = say_seconds(seconds), say_dollars(seconds / 3600 * paper_price().value)
+        rows.append(("this run", f"{run.pictures:,}", *(mark(each, "estimated") for each in said), UNKNOWN))
+    return rows
 
 
-def paper_dollars(operations: float) -> float:
-    """What these seconds would have cost the paper."""
-    return paper_seconds(operations) / 3600 * paper_price().value
+def basis(run: Item) -> list[str]:
+    """What the table and the run's place in it rest on, in lines, the last of which is a remark."""
+    published = f"published: {SOURCE}"
+    if run.operations is None:
+        return [published, "This run has no place beside published training: its operations were not counted."]
+    return [
+        published,
+        f"this run there: {say_operations(run.operations)} at {paper_rate().say()}, and at {paper_price().say()}",
+        "This run stands there by its operations alone. Not to be compared: its time, energy and CO2, of another "
+        "machine and grid; what was learned.",
+    ]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from pinxit.ledger.energy import Source
 
+UNKNOWN = "–"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -61,7 +62,7 @@ def say_number(value: float) -> str:
 
 def say_share(part: float, whole: float) -> str:
     """`part` of `whole` in per cent."""
-    return f"{100 * part / whole:.1f} %" if whole else "–"
+    return f"{100 * part / whole:.1f} %" if whole else UNKNOWN
 
 
 def mark(said: str, source: Source) -> str:

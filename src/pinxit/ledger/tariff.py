@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pinxit.config import Config
 from pinxit.errors import ConfigError
 from pinxit.ledger.config import TariffConfig
-from pinxit.ledger.quantity import say_dollars, say_grams
 
 
 class Rate(Config):
@@ -35,13 +34,6 @@ class Reference(Config):
     grams: float
     date: str
     source: str
-
-    def say(self) -> str:
-        """What it took, in one line."""
-        return (
-            f"{self.name}, {self.pictures:,} pictures: {self.accelerator_days:g} {self.accelerator} days, "
-            f"{say_dollars(self.dollars)}, {say_grams(self.grams)} of CO2 ({self.date}, {self.source})"
-        )
 
 
 PAPER = Reference(

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from pinxit.errors import DataError
 from pinxit.models.sampling import draw_tokens
+from pinxit.models.tally import Tally
 from pinxit.rng import Draws
 
 PLACE = "\ue000"  # stands for the context while its frame is found; for private use, so in no text
@@ -60,11 +61,16 @@ class LanguageModel(Protocol):
 
 
 class CausalLanguage(nn.Module):
-    """A causal language model of transformers with its tokenizer, without dropout; `source` names it in messages."""
+    """A causal language model of transformers with its tokenizer, without dropout; `source` names it in messages, and
+    what it computes is on its tally, which it shares with its twins.
+    """
 
-    def __init__(self, network: Any, tokenizer: Any, source: str = "the language model") -> None:
+    def __init__(
+        self, network: Any, tokenizer: Any, source: str = "the language model", tally: Tally | None = None
+    ) -> None:
         super().__init__()
         self.network, self.tokenizer, self.source = network.eval(), tokenizer, source
+        self.tally = tally or Tally()
         words = tokenizer.backend_tokenizer
         words.no_truncation()
         words.no_padding()
@@ -103,24 +109,35 @@ class CausalLanguage(nn.Module):
 
         No token sees what comes after, so that padding there needs no mask.
         """
-        asked = {"logits_to_keep": ids.shape[1] - first} if self._keeps_last else {}
+        texts, tokens = ids.shape
+        told = tokens - first if self._keeps_last else tokens
+        self.tally.add(self.network, texts, tokens, told, tokens**2)
+        asked = {"logits_to_keep": told} if self._keeps_last else {}
         logits: Tensor = self.network(input_ids=ids, use_cache=False, **asked).logits
         return (logits if self._keeps_last else logits[:, first:]).float()
 
     def states(self, ids: Int[Tensor, "b t"]) -> Float[Tensor, "b t d"]:
         """The last layer's states, from which the logits are made."""
+        texts, tokens = ids.shape
+        self.tally.add(self.network, texts, tokens, 0, tokens**2)
         states: Tensor = self.network.base_model(input_ids=ids, use_cache=False).last_hidden_state
         return states.float()
 
+    @torch.no_grad()
     def sample(
         self, contexts: Sequence[Sequence[int]], draws: Draws, *, most: int, temperature: float
     ) -> list[list[int]]:
         """An answer to each context; DataError for a context after which `most` tokens have no room."""
         for context in contexts:
             self.check_room(len(context), most)
-        return draw_tokens(
+        answers = draw_tokens(
             self.network, contexts, draws, most=most, temperature=temperature, end=self.end, pad=self.pad
         )
+        if drawn := max(map(len, answers), default=0):  # all contexts as the longest; nobody reads the last token
+            read, more = max(1, *map(len, contexts)), drawn - 1
+            looks = read**2 + more * read + more * drawn // 2
+            self.tally.add(self.network, len(contexts), read + more, read + more, looks)
+        return answers
 
     def check_room(self, context: int, most: int) -> None:
         """Raises DataError where an answer of `most` tokens does not fit after a context of so many."""
@@ -134,7 +151,7 @@ class CausalLanguage(nn.Module):
     def twin(self) -> "CausalLanguage":
         """As it is now, to be trained by itself; what is not trained is shared, not copied."""
         shared = {id(parameter): parameter for parameter in self.parameters() if not parameter.requires_grad}
-        return CausalLanguage(deepcopy(self.network, shared), self.tokenizer, self.source)
+        return CausalLanguage(deepcopy(self.network, shared), self.tokenizer, self.source, self.tally)
 
     def frozen(self) -> "CausalLanguage":
         """As it is now, for good."""

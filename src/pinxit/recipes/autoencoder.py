@@ -14,6 +14,7 @@ from pinxit.config import Config
 from pinxit.data.emoji import DEFAULT_STYLES, Art, load_art
 from pinxit.data.kind import Pixels
 from pinxit.data.palette import PALETTE
+from pinxit.data.pixel import to_pixels
 from pinxit.data.scene import Placement, compose
 from pinxit.data.split import split
 from pinxit.errors import CheckpointError
@@ -101,8 +102,6 @@ def _claim(folder: Path, recipe: AutoencoderRecipe) -> None:
 @torch.no_grad()
 def ship(network: SmallAutoencoder, pictures: list[Pixels], file: Path) -> None:
     """`file` holds the network in half precision, its latents standardised over the pictures."""
-    from pinxit.train.autoencoder import to_pixels
-
     latents = torch.cat([network.encoder(to_pixels(pictures[i : i + 32])) for i in range(0, len(pictures), 32)])
     network.standardise(latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
     file.parent.mkdir(parents=True, exist_ok=True)

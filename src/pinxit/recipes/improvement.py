@@ -20,6 +20,7 @@ from pinxit.ledger.report import bill
 from pinxit.log import console, read_lines
 from pinxit.models.config import FolderLanguageConfig
 from pinxit.models.language import CausalLanguage
+from pinxit.recipes.calibrate import peak_here
 from pinxit.recipes.preference import PHASES, Preferences, claim, open_preferences
 from pinxit.rng import seed_at
 from pinxit.train.compute import choose_compute
@@ -34,9 +35,10 @@ def improve(config: ImproveConfig, folder: Path, budget: Budget | None = None) -
     Goes on where it was stopped. Raises Stopped once it has saved itself, if that was asked for or the budget is spent.
     """
     claim(config, folder)
-    meter = Meter(folder)
+    compute = choose_compute(config.compute)
+    meter = Meter(folder, peak=peak_here(compute))
     spent = Purse(budget, folder, meter) if budget else never_spent
-    root = Place(folder / PHASES, config.seed, choose_compute(config.compute), meter, spent)
+    root = Place(folder / PHASES, config.seed, compute, meter, spent)
     with meter.stage("pairs", "read"):
         found = open_preferences(config, folder)
     _say(str(found))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -12,21 +12,19 @@ from torch import Tensor
 from pinxit.data.config import EdgesConfig, TaskConfig
 from pinxit.data.edge import canny, soft_edges
 from pinxit.data.emoji import load_art
-from pinxit.data.kind import Pixels
+from pinxit.data.pixel import through
 from pinxit.evaluate.alignment import Judge
 from pinxit.evaluate.distance import frechet_distance, paired_kernel_distance
 from pinxit.evaluate.edited import is_done, rest_error
 from pinxit.evaluate.feature import Lite0
 from pinxit.evaluate.fidelity import psnr, ssim
 from pinxit.evaluate.perceptual import HedVGG16
-from pinxit.generate.pipeline import Pipeline, to_pictures
+from pinxit.generate.pipeline import Pipeline
 from pinxit.recipes.exam import Pictures, Question
-from pinxit.train.autoencoder import to_pixels
 
 SEED = 5  # of bootstraps
 EDITED_COUNT = 200  # pictures, the first ones, that the slow judge looks at
 SIDE = 64  # at which the feature network looks: that of the pictures
-AT_ONCE = 32  # pictures through the autoencoder
 HED_COUNT = 400  # pictures, the first ones, that the slow network looks at
 
 
@@ -75,12 +73,6 @@ class Marker:
         """As they are kept: to half precision."""
         return self.lite0.features(pictures).half().float()
 
-    def through(self, pictures: Sequence[Pixels]) -> list[Pixels]:
-        """What the pipeline's autoencoder leaves of pictures of one size."""
-        codec = self.pipeline.autoencoder
-        groups = [list(pictures[first : first + AT_ONCE]) for first in range(0, len(pictures), AT_ONCE)]
-        return [made for group in groups for made in to_pictures(codec.decode(codec.encode(to_pixels(group))[0]))]
-
     def _edited(
         self, asked: Sequence[Question], drawn: Pictures
     ) -> tuple[Float[np.ndarray, "k"], Float[np.ndarray, "r"]]:
@@ -94,7 +86,8 @@ class Marker:
 
     @cached_property
     def _judge(self) -> Judge:
-        return Judge(load_art(self.pipeline.card.styles), self.lite0.features, self.through)
+        codec = self.pipeline.autoencoder
+        return Judge(load_art(self.pipeline.card.styles), self.lite0.features, partial(through, codec))
 
     @cached_property
     def lite0(self) -> Lite0:

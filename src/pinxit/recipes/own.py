@@ -9,6 +9,7 @@ from PIL import Image
 
 from pinxit.data.bucket import Bucket, fit
 from pinxit.data.kind import Pixels
+from pinxit.data.pixel import through
 from pinxit.data.records import Records, read_records
 from pinxit.errors import ConfigError, DataError
 from pinxit.evaluate.nearest import find_nearest
@@ -16,7 +17,7 @@ from pinxit.generate.adapter import fingerprint
 from pinxit.generate.card import ModelCard, read_model
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.load import load_pipeline, model_file
-from pinxit.generate.pipeline import Pipeline, to_pictures
+from pinxit.generate.pipeline import Pipeline
 from pinxit.ledger.budget import Budget
 from pinxit.ledger.meter import Meter
 from pinxit.log import Bar
@@ -32,7 +33,6 @@ from pinxit.recipes.recipe import Recipe, RecordsDataConfig
 from pinxit.recipes.result import Nearest, Sheet, note_sheet
 from pinxit.recipes.sheet import lay
 from pinxit.recipes.strip import show_tool
-from pinxit.train.autoencoder import to_pixels
 from pinxit.train.checkpoint import complete_checkpoints
 from pinxit.train.compute import choose_compute
 
@@ -145,11 +145,10 @@ class Gallery:
         pictures, and of those after a way through the autoencoder.
         """
         drawn, real = self._draw(pipeline), [self._fitted(one.place) for one in self.shown]
-        mean, _ = pipeline.autoencoder.encode(to_pixels(real))
         self._save("after", drawn)
         self._save("nearest", find_nearest(drawn, self._learned()))
         self._save("real", real)
-        self._save("ceiling", to_pictures(pipeline.autoencoder.decode(mean)))
+        self._save("ceiling", through(pipeline.autoencoder, real))
         nearest = Nearest(file="nearest.png", among=len(self.training))
         note_sheet(self.samples, self._sheet(stage, seen, "after.png", nearest))
 

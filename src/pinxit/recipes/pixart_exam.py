@@ -1,6 +1,6 @@
 """What the study of PixArt-α asks of a model: bare names, sentences, pairs; and the judge's word on what it draws."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 
@@ -79,8 +79,3 @@ def mark(kind: str, judge: Judge, pictures: Sequence[Pixels], asked: Sequence[As
     if kind == SENTENCES:
         marks["colour"] = float(np.mean([one == other for one, other in zip(backgrounds, wanted, strict=True)]))
     return marks
-
-
-def ceiling(kind: str, judge: Judge, asked: Sequence[Asked], through: Callable[[list[Pixels]], list[Pixels]]) -> Marks:
-    """The same word on the true pictures, sent `through` the autoencoder: no drawing can be expected to do better."""
-    return mark(kind, judge, through([each.scene.picture for each in asked]), asked)

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from PIL import Image
@@ -12,11 +12,12 @@ from pydantic import Field
 from pinxit.config import Config
 from pinxit.data.emoji import Art, load_art
 from pinxit.data.kind import Pixels
+from pinxit.data.pixel import through
 from pinxit.data.split import split
 from pinxit.evaluate.alignment import Judge
 from pinxit.evaluate.feature import Lite0
 from pinxit.generate.card import read_model
-from pinxit.generate.pipeline import Pipeline, to_pictures
+from pinxit.generate.pipeline import Pipeline
 from pinxit.ledger.machine import HERE, find_machine
 from pinxit.log import append_line, console, read_lines
 from pinxit.models.autoencoder import Autoencoder, load_autoencoder
@@ -26,16 +27,14 @@ from pinxit.recipes.claim import claim
 from pinxit.recipes.course import Course
 from pinxit.recipes.finish import save_model
 from pinxit.recipes.material import open_material
-from pinxit.recipes.pixart_exam import NAMES, PAIRS, SENTENCES, Asked, Marks, ceiling, mark, questions
+from pinxit.recipes.pixart_exam import NAMES, PAIRS, SENTENCES, Asked, Marks, mark, questions
 from pinxit.recipes.pixart_trial import HIGH, PixartTrial, Scale, operations, spent
 from pinxit.recipes.recipe import Recipe
 from pinxit.recipes.sheet import grid
 from pinxit.recipes.work import work_of
-from pinxit.train.autoencoder import to_pixels
 from pinxit.train.run import Hook, StepReport
 from pinxit.train.state import TrainState
 
-AT_ONCE = 32  # pictures through the autoencoder
 SHOWN = 12
 HEADLINE = "pixels bits"  # of bare names: what the best rate is told by
 ARMS: Mapping[str, Sequence[PixartTrial]] = {  # tables, and what stands in each beside the base
@@ -206,16 +205,12 @@ class PixartStudy:
         return self._asked[kind, seed]
 
     def ceiling(self, kind: str, seed: int) -> Marks:
-        """The judge's word on the true pictures of a kind of prompts; asked once."""
+        """The judge's word on a kind's true pictures, through the autoencoder: no drawing can do better. Asked once."""
         if (kind, seed) not in self._ceilings:
-            self._ceilings[kind, seed] = ceiling(kind, self.judge, self.asked(kind, seed), self.through)
+            asked = self.asked(kind, seed)
+            seen = through(self._autoencoder, [each.scene.picture for each in asked])
+            self._ceilings[kind, seed] = mark(kind, self.judge, seen, asked)
         return self._ceilings[kind, seed]
-
-    def through(self, pictures: Sequence[Pixels]) -> list[Pixels]:
-        """What the autoencoder leaves of pictures of one size."""
-        codec = self._autoencoder
-        groups = [list(pictures[first : first + AT_ONCE]) for first in range(0, len(pictures), AT_ONCE)]
-        return [made for group in groups for made in to_pictures(codec.decode(codec.encode(to_pixels(group))[0]))]
 
     @cached_property
     def candidates(self) -> Art:
@@ -226,7 +221,7 @@ class PixartStudy:
     @cached_property
     def judge(self) -> Judge:
         """The one judge."""
-        return Judge(self.candidates, Lite0(HIGH).features, self.through)
+        return Judge(self.candidates, Lite0(HIGH).features, partial(through, self._autoencoder))
 
     @cached_property
     def _art(self) -> Art:

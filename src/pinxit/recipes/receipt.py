@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
+from pinxit.ledger.peer import PEERS, basis, places
 from pinxit.ledger.quantity import mark, say_bytes, say_dollars, say_energy, say_grams, say_seconds, say_share
 from pinxit.ledger.report import MARKS, Bill, Item
-from pinxit.ledger.tariff import PAPER
 from pinxit.recipes.markup import Cell, note, section, table
 
 
@@ -40,7 +40,7 @@ def costs(found: Bill | None) -> str:
     if part := found.share(1000):
         rows.append(_cost("per 1,000 pictures", part))
     headings = ("", "pictures", "time", "waiting", "energy", "at home", "rented", "CO₂")
-    return section(title, table(headings, rows, strong), note(MARKS), _plan(found), _sources(found))
+    return section(title, table(headings, rows, strong), note(MARKS), _plan(found), _published(found), _sources(found))
 
 
 def _cost(label: str, item: Item) -> Sequence[Cell]:
@@ -71,6 +71,13 @@ def _plan(found: Bill) -> str:
     return "<h3>Beside the plan</h3>" + table(("", "pictures", "time", "energy"), rows)
 
 
+def _published(found: Bill) -> str:
+    """The paper's table, and where the operations of the run put it."""
+    headings, own = ("", "pictures", "A100 time", "money", "CO₂"), [len(PEERS)]
+    shown = table(headings, places(found.total), own)
+    return f"<h3>Beside published training</h3>{shown}{note(basis(found.total)[-1])}"
+
+
 def _sources(found: Bill) -> str:
     total = found.total
     memory = f"at most {say_bytes(total.peak_bytes)} of memory"
@@ -80,6 +87,6 @@ def _sources(found: Bill) -> str:
     lines = [*planned, *(f"On {one.say()}, {memory}." for one in found.hardware)]
     lines += [f"Energy: {method}." for method in found.methods]
     lines += [rate.say() for rate in found.tariff.rates]
-    lines.append(f"For comparison, {PAPER.say()}.")
+    lines += basis(found.total)[:-1]
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
     return f"<details><summary>Where these figures come from</summary><ul>{items}</ul></details>"

@@ -13,13 +13,13 @@ from torch import Tensor
 from pinxit.data.emoji import Art, Piece
 from pinxit.data.kind import Pixels
 from pinxit.data.palette import PALETTE
+from pinxit.data.pixel import through, to_pictures
 from pinxit.data.scene import Scene, labels, single
 from pinxit.data.words import plain
 from pinxit.diffusion.build import make_process
 from pinxit.evaluate.area import background_colour, name_colour
 from pinxit.evaluate.feature import Lite0, thumbnails
 from pinxit.evaluate.interval import Share
-from pinxit.generate.pipeline import to_pictures
 from pinxit.generate.sample import Predict, sample
 from pinxit.log import Bar, append_line, read_lines
 from pinxit.models.autoencoder import Autoencoder, load_autoencoder
@@ -31,7 +31,6 @@ from pinxit.recipes.build import process_config
 from pinxit.recipes.course import StageEnd
 from pinxit.recipes.sheet import lay
 from pinxit.rng import numpy_at
-from pinxit.train.autoencoder import to_pixels
 
 SHOWN = 16  # samples on a sheet
 SEEDS = 1_000_000  # of the first scored picture
@@ -39,7 +38,6 @@ MEASURES = (
     "background", "concept by 16x16 pixels, rank 1", "concept by 16x16 pixels, rank 5",
     "concept by Lite0, rank 1", "concept by Lite0, rank 5",
 )  # fmt: skip
-AT_ONCE = 32  # pictures through the autoencoder
 AGAINST = 64  # side in pixels of what drawings are held against; larger ones told 96-pixel drawings apart no better
 
 
@@ -91,10 +89,12 @@ class Scorer:
             asked = ask(art, count, end.stage.resolution, end.recipe.seed)
             pictures = artist.draw(asked)
             if kind == "training":
-                show(end, asked[:SHOWN], pictures[:SHOWN], artist.through([a.scene.picture for a in asked[:SHOWN]]))
+                shown = through(artist.autoencoder, [a.scene.picture for a in asked[:SHOWN]])
+                show(end, asked[:SHOWN], pictures[:SHOWN], shown)
             key = kind, end.stage.resolution
             if key not in self.ceilings:
-                self.ceilings[key] = self.score(kind, art, artist.through([a.scene.picture for a in asked]), asked)
+                real = through(artist.autoencoder, [a.scene.picture for a in asked])
+                self.ceilings[key] = self.score(kind, art, real, asked)
             write(end, kind, self.score(kind, art, pictures, asked), self.ceilings[key])
 
     def score(self, kind: str, art: Art, pictures: Sequence[Pixels], asked: Sequence[Asked]) -> Mapping[str, Share]:
@@ -159,14 +159,6 @@ class Artist:
                 )
                 done += to_pictures(self.autoencoder.decode(latent))
                 bar.move(len(done))
-        return done
-
-    def through(self, pictures: Sequence[Pixels]) -> list[Pixels]:
-        """Pictures of one size after a way through the autoencoder."""
-        done: list[Pixels] = []
-        for first in range(0, len(pictures), AT_ONCE):
-            mean, _ = self.autoencoder.encode(to_pixels(list(pictures[first : first + AT_ONCE])))
-            done += to_pictures(self.autoencoder.decode(mean))
         return done
 
     @torch.no_grad()

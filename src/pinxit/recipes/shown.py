@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 from pinxit.data.emoji import Art
 from pinxit.data.kind import Pixels, Placed
+from pinxit.data.pixel import through
 from pinxit.data.split import split
 from pinxit.data.telling import Telling, ways
 from pinxit.data.words import position
@@ -52,8 +54,7 @@ def close_loop(pipeline: Pipeline, improver: Improver, art: Art, world: World, c
     typed = [each.typed for each in prompts]
     improved = [trace.answer for trace in improver.trace(typed, improver.first(typed))]
     wordings = {"typed": typed, "improved": improved, "whole": [each.whole for each in prompts]}
-    marker = Marker(pipeline)
-    judge = Judge(art, marker.lite0.features, marker.through)
+    judge = Judge(art, Marker(pipeline).lite0.features, partial(through, pipeline.autoencoder))
     made = {name: _draw(pipeline, words) for name, words in wordings.items()}
     shown = {
         name: [marks(judge.judge(p), each.facts, p.shape[0]) for p, each in zip(pictures, prompts, strict=True)]

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pinxit.data.kind import Pixels
+from pinxit.data.pixel import to_pixels
 from pinxit.models.autoencoder import SmallAutoencoder
 from pinxit.rng import Draws
 from pinxit.train.objective import Loss
@@ -27,11 +26,6 @@ class PictureBatch:
     def keys(self) -> tuple[str, ...]:
         """The pictures' names: they are drawn from their places."""
         return tuple(map(str, self.position))
-
-
-def to_pixels(pictures: list[Pixels]) -> Float[Tensor, "b 3 H W"]:
-    """8-bit pictures as numbers in [-1, 1]."""
-    return rearrange(torch.from_numpy(np.stack(pictures)).float(), "b h w c -> b c h w") / 127.5 - 1
 
 
 class AutoencoderObjective:
