@@ -1,4 +1,4 @@
-"""`pinxit reproduce pit`: the study of self-improvement; missing rows are trained and examined, the tables redrawn.
+"""`pinxit reproduce pit`: the study of self-improvement; missing rows are trained and examined, tables redrawn.
 
 pinxit reproduce pit
 pinxit reproduce pit --only "seed 0"
@@ -17,16 +17,16 @@ from pinxit.config import Config
 
 
 class Arguments(Config):
-    """Fills the rows of docs/evidence/pit.jsonl that are missing and redraws their tables; run it again to go on.
+    """Fills the rows of docs/evidence/pit.jsonl that are missing, redraws tables and plot; run it again to go on.
 
     Example: pinxit reproduce pit --only "seed 0"
     """
 
-    evidence: Path = Field(Path("docs/evidence"), description="of a clone: finished rows")
+    evidence: Path = Field(Path("docs/evidence"), description="of a clone: finished rows and the plot")
     page: Path = Field(Path("docs/evidence.md"), description="where the tables stand")
     work: Path = Field(Path("runs/reproduce/pit"), description="runs and answers that are not kept")
     only: str = Field("", description="rows whose name has this in it")
-    fill: bool = Field(True, description="--no-fill: redraw the tables alone")
+    fill: bool = Field(True, description="--no-fill: redraw tables and plot alone")
 
 
 def main(verb: str, words: Sequence[str]) -> None:
