@@ -64,5 +64,11 @@ def test_single_constant_and_broken_values_draw(values: list[float]) -> None:
     assert "inf" not in svg
 
 
+def test_rings_are_around_their_points() -> None:
+    svg = draw([Curve("a", [0, 10, 20], [3.0, 2.0, 1.0], ringed=[1])], "loss")
+    x, y = points(svg, "line c0")[1]
+    assert re.findall(r"<circle [^>]*>", svg) == [f'<circle class="line c0" cx="{x}" cy="{y}" r="4"/>']
+
+
 def test_nothing_finite_is_no_picture() -> None:
     assert draw([Curve("a", [0], [math.nan])], "loss") == ""

@@ -54,7 +54,7 @@ class Codi(Study):
 
 
 class Pit(Study):
-    """Fills the rows of docs/evidence/pit.jsonl that are missing and redraws their tables; run it again to go on.
+    """Fills the rows of docs/evidence/pit.jsonl that are missing, redraws tables and plot; run it again to go on.
 
     Example: pinxit reproduce pit --only "seed 0"
     """

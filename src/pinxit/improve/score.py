@@ -33,8 +33,9 @@ class Score(Protocol):
 class RewardModel(nn.Module):
     """A language model with a linear head on the states of all tokens up to an answer's end, added up.
 
-    A head on the last state alone, as is usual, has to learn first to bring there what every wrong word is worth; where
-    each token adds its own, half of the pairs teach more (docs/log.md). It is measured in a unit of its own, one until it is calibrated: how far it puts a pair's two answers apart.
+    A head on the last state alone, as is usual, has to learn first to bring there what every wrong word is worth
+    (docs/log.md). Rewards are in a unit of the model's own, one until it is calibrated: how far it puts a pair's two
+    answers apart.
     """
 
     unit: Tensor

@@ -16,12 +16,15 @@ SMOOTHING = 40  # a window is the curve's length over this
 
 @dataclass(frozen=True)
 class Curve:
-    """A named curve over pictures seen, or what they cost; noisy ones are drawn smoothed, with the raw behind."""
+    """A named curve over pictures seen, or what they cost; noisy ones are drawn smoothed, with the raw behind. The
+    points at some of its places have a ring.
+    """
 
     name: str
     seen: Sequence[int] | Sequence[float]
     values: Sequence[float]
     is_noisy: bool = False
+    ringed: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,16 @@ def draw(curves: Sequence[Curve], title: str) -> str:
         return ""
     smooth = [smoothed(values) if curve.is_noisy else values for curve, _, values in drawn]
     frame = _frame([seen for _, seen, _ in drawn], [values for _, _, values in drawn], smooth)
-    parts = []
+    parts, rings = [], []
     for place, ((curve, seen, values), line) in enumerate(zip(drawn, smooth, strict=True)):
         if curve.is_noisy:
             parts.append(_polyline(frame, seen, values, f"raw c{place}"))
         parts.append(_polyline(frame, seen, line, f"line c{place}"))
+        for x, y in ((float(curve.seen[ring]), curve.values[ring]) for ring in curve.ringed):
+            rings.append(f'<circle class="line c{place}" cx="{frame.across(x):.1f}" cy="{frame.down(y):.1f}" r="4"/>')
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title>{_axes(frame)}{_inside(''.join(parts))}</svg>"
+        f"<title>{escape(title)}</title>{_axes(frame)}{_inside(''.join(parts))}{''.join(rings)}</svg>"
     )
 
 

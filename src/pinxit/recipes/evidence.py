@@ -1,5 +1,6 @@
 """The page of evidence: each study has a place of its own there, which is written anew and leaves the rest alone."""
 
+from os.path import relpath
 from pathlib import Path
 
 from pinxit.errors import DataError
@@ -14,3 +15,8 @@ def redraw(page: Path, study: str, text: str) -> None:
     if not first or not last:
         raise DataError(page, f"has not the lines {begin} and {end}", "name docs/evidence.md of a clone")
     page.write_text(f"{before}{begin}\n\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def show(picture: Path, page: Path, said: str) -> str:
+    """The line that shows a picture on the page, wherever it lies."""
+    return f"![{said}]({relpath(picture, page.parent)})\n"

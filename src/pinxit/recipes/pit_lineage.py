@@ -15,7 +15,7 @@ from pinxit.recipes.pit_watch import SEED, Seen, Watch, read_watch, take_best
 from pinxit.recipes.preference import Preferences
 from pinxit.rng import seed_at
 
-LOOKS = 4  # at a model in reinforcement
+LOOKS = 8  # at a model in reinforcement, after the one at its start
 FULL = (0, 1)  # the rounds of the whole curriculum
 
 
@@ -112,6 +112,7 @@ class Lineage:
         place, every = self.root.within(name), max(1, config.examples // LOOKS // config.batch) * config.batch
         anchor = start.frozen()
         watch = Watch(language, anchor, score, asked, self.watched, config.sampling, place.folder, every)
+        watch.begin()
         reinforce(language, questions, score, config, place, start=anchor, watch=[watch])
         take_best(language, place.folder)
 

@@ -5,15 +5,16 @@ from typing import TypeVar
 
 from pinxit.recipes.pit_exam import MARGIN
 from pinxit.recipes.pit_trial import HEADROOM, Arm, Curves, Finished, Gate, Number, Order, Rounds
+from pinxit.recipes.pit_watch import chosen
 
 R = TypeVar("R", Gate, Arm, Order, Rounds, Curves)
 
 
-def tables(rows: Sequence[Finished]) -> str:
-    """A section for each kind of rows that there are, seeds beside or below each other."""
+def tables(rows: Sequence[Finished], picture: str) -> str:
+    """A section for each kind of rows that there are, seeds beside or below each other; the last has the picture."""
     sections = (
         _gates(_of(Gate, rows)), _arms(_of(Arm, rows)), _orders(_of(Order, rows)), _rounds(_of(Rounds, rows)),
-        _curves(_of(Curves, rows)),
+        _curves(_of(Curves, rows), picture),
     )  # fmt: skip
     return "\n\n".join("\n".join(lines) for each in sections if (lines := list(each))) + "\n" if rows else (
         "No row has been made yet.\n"
@@ -86,20 +87,19 @@ def _rounds(rows: Sequence[Rounds]) -> Iterator[str]:
         )
 
 
-def _curves(rows: Sequence[Curves]) -> Iterator[str]:
+def _curves(rows: Sequence[Curves], picture: str) -> Iterator[str]:
     if not rows:
         return
-    yield "### During reinforcement\n"
-    yield "| phase | seed | questions | reward | judge | nats from its start | tokens | |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield f"### During reinforcement\n\n{picture}\nThe weights that were chosen:\n"
+    yield "| phase | seed | questions | reward | judge | nats from its start | tokens |"
+    yield "|---|---|---|---|---|---|---|"
     for row in rows:
         for phase, looks in row.phases.items():
-            best = max(looks, key=lambda look: look.reward)
-            for look in looks:
-                yield (
-                    f"| {phase} | {row.seed} | {look.seen:,} | {look.reward:+.2f} | {look.judge:.3f} "
-                    f"| {look.divergence:.2f} | {look.length:.1f} | {'chosen' if look is best else ''} |"
-                )
+            look = chosen(looks)
+            yield (
+                f"| {phase} | {row.seed} | {look.seen:,} | {look.reward:+.2f} | {look.judge:.3f} "
+                f"| {look.divergence:.2f} | {look.length:.1f} |"
+            )
 
 
 def _score(number: Number) -> str:

@@ -1,4 +1,4 @@
-"""`pinxit reproduce pit`: which trials there are, the rows that they give, and the tables of these."""
+"""`pinxit reproduce pit`: which trials there are, the rows that they give, and the tables and plot of these."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,11 +9,12 @@ from pinxit.improve.config import ImproveConfig
 from pinxit.improve.phase import Place
 from pinxit.log import append_line, console, read_lines
 from pinxit.recipes.brief import Brief, Kind, World, briefs, read_world, write_pairs
-from pinxit.recipes.evidence import redraw
+from pinxit.recipes.evidence import redraw, show
 from pinxit.recipes.pit import study
 from pinxit.recipes.pit_exam import Exam
 from pinxit.recipes.pit_lineage import Lineage
 from pinxit.recipes.pit_page import tables
+from pinxit.recipes.pit_plot import plot
 from pinxit.recipes.pit_trial import FINISHED, TRIALS, Row
 from pinxit.recipes.preference import open_preferences
 from pinxit.train.compute import choose_compute
@@ -29,7 +30,7 @@ Config = Callable[[int], ImproveConfig]  # of a seed
 
 def reproduce(evidence: Path, page: Path, work: Path, only: str, fill: bool) -> tuple[int, int]:
     """Rows that there are, and rows; those whose name holds `only` were filled first, if asked, and the page's tables
-    are those of the rows that there are.
+    and plot are those of the rows that there are.
     """
     file, pairs = evidence / f"{STUDY}.jsonl", work / "pairs.jsonl"
     if fill and any(only in name for name in missing(file)):
@@ -37,7 +38,9 @@ def reproduce(evidence: Path, page: Path, work: Path, only: str, fill: bool) -> 
         if not pairs.is_file():
             write_pairs(pairs, world)
         Study(work, file, world, partial(study, str(pairs))).fill(only)
-    redraw(page, STUDY, tables([FINISHED.validate_python(row) for row in read_lines(file)]))
+    rows = [FINISHED.validate_python(row) for row in read_lines(file)]
+    drawn = plot(rows, evidence / f"{STUDY}.svg")
+    redraw(page, STUDY, tables(rows, show(drawn, page, "an improver in reinforcement, step by step") if drawn else ""))
     return len(plan()) - len(missing(file)), len(plan())
 
 

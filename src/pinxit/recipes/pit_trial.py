@@ -95,7 +95,7 @@ class Curves(Row):
     """What was seen of each model in reinforcement."""
 
     kind: Literal["curves"] = "curves"
-    phases: Mapping[str, tuple[Seen, ...]]
+    phases: Mapping[str, tuple[Seen, ...]] = Field(description="the policy's first, then the improver's rounds")
 
 
 Finished = Annotated[Gate | Arm | Order | Rounds | Curves, Field(discriminator="kind")]

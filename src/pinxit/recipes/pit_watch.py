@@ -1,4 +1,4 @@
-"""What becomes of a model in reinforcement: every so often it answers the same held-out prompts, and is examined.
+"""What becomes of a model in reinforcement: at its start and every so often it answers the same held-out prompts.
 
 Kept are the weights at which the reward itself is highest there: the judge looks on and chooses nothing.
 """
@@ -40,7 +40,9 @@ class Seen(Config):
 
 
 class Watch:
-    """A hook: every `every` questions one line in the folder's `watch.jsonl`; the best weights are beside it."""
+    """A hook: every `every` questions one line in the folder's `watch.jsonl`; the best weights are beside it, those of
+    the start among the candidates.
+    """
 
     def __init__(  # noqa: PLR0917  (who is watched, by whom, on what)
         self,
@@ -57,14 +59,22 @@ class Watch:
         self.how, self.folder, self.every = how, folder, every
         self._goes_on = False
 
+    def begin(self) -> None:
+        """The model was examined before its first step."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not read_watch(self.folder):
+            self._note(0)
+
     def __call__(self, state: TrainState, report: StepReport) -> None:
         """The model is examined where it is due."""
         if not self._goes_on:
             drop_lines_after(self.folder / LINES, state.seen - 1)
             self._goes_on = True
-        if state.seen % self.every:
-            return
-        found = self.examine(state.seen)
+        if not state.seen % self.every:
+            self._note(state.seen)
+
+    def _note(self, seen: int) -> None:
+        found = self.examine(seen)
         if all(found.reward > before.reward for before in read_watch(self.folder)):
             save_file({name: p.detach() for name, p in trained(self.language).items()}, self.folder / BEST)
         append_line(self.folder / LINES, found.model_dump())
@@ -97,6 +107,11 @@ class Watch:
 def read_watch(folder: Path) -> list[Seen]:
     """What was seen so far in a phase."""
     return [Seen.model_validate(row) for row in read_lines(folder / LINES)]
+
+
+def chosen(looks: Sequence[Seen]) -> Seen:
+    """The look at the weights that are kept: of the highest reward, the first of several."""
+    return max(looks, key=lambda look: look.reward)
 
 
 def take_best(language: CausalLanguage, folder: Path) -> None:

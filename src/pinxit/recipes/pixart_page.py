@@ -7,7 +7,7 @@ from pathlib import Path
 from pinxit.ledger.machine import HERE, find_machine
 from pinxit.log import console, read_lines
 from pinxit.recipes.calibrate import Rates, calibrate, rates_file
-from pinxit.recipes.evidence import redraw
+from pinxit.recipes.evidence import redraw, show
 from pinxit.recipes.pixart_plot import plot
 from pinxit.recipes.pixart_size import Timed, size_table, time_steps
 from pinxit.recipes.pixart_study import PixartStudy, Row, estimate, whole_plan
@@ -88,11 +88,10 @@ def calibrate_once(scale: Scale) -> None:
 def write(place: Place, scale: Scale, rows: Sequence[Row]) -> None:
     """The page has the tables of the rows that there are, and the plots stand beside them."""
     timed = [Timed.model_validate(row) for row in read_lines(place.steps)]
-    drawn = plot(rows, place.evidence / STUDY)
-    where = f"{place.evidence.name}/{STUDY}" if place.evidence.parent == place.page.parent else STUDY
+    folder = place.evidence / STUDY
     below: dict[str, str] = {"network": size_table(scale, timed)}
-    for name in drawn:
+    for name in plot(rows, folder):
         group = name.rpartition("-")[0].replace("-", " ")
-        picture = f"![{group}: bits along the run]({where}/{name})\n"
+        picture = show(folder / name, place.page, f"{group}: bits along the run")
         below[group] = f"{below[group]}\n{picture}" if group in below else picture
     redraw(place.page, STUDY, tables(rows, below))
