@@ -214,7 +214,7 @@ def test_a_tiny_decoder_learns_to_improve_from_preferences_alone(tmp_path: Path)
     assert after[0] > before[0] + 0.1
     assert after[1] > before[1] + 0.05
     first = rewards(tmp_path / "improver" / "round-0")
-    assert sum(first[-5:]) > sum(first[:5])
+    assert sum(first[-10:]) > sum(first[:10])
     assert len(rewards(tmp_path / "improver" / "round-1")) == 20
 
     refine = RefineConfig(sampling=SamplingConfig(most=12, temperature=0.5))
