@@ -24,12 +24,14 @@ from pinxit.data.resident import Resident, fits
 from pinxit.data.scene import Scene, labels, plain_scene, scene
 from pinxit.data.split import Split, split
 from pinxit.errors import ConfigError, DataError
+from pinxit.improve.folder import hash_improver
 from pinxit.log import console
 from pinxit.models.autoencoder import load_autoencoder
 from pinxit.models.identity import identify_autoencoder
 from pinxit.models.null import NullCondition
 from pinxit.models.text import identify_text, load_text
 from pinxit.recipes.recipe import DataConfig, EmojiDataConfig, Recipe, RecordsDataConfig, StageConfig
+from pinxit.recipes.rewritten import Rewritten
 from pinxit.rng import numpy_at
 from pinxit.train.checkpoint import complete_checkpoints
 from pinxit.train.compute import Compute
@@ -197,7 +199,9 @@ def cache_folder(recipe: Recipe, stage: StageConfig, folder: Path) -> Path:
     """A stage's cache in the run folder, or the link to it; stages that learn from the same pictures at the same size
     share it.
     """
-    said = f"{stage.data.model_dump_json()}/{stage.resolution}/{stage.buckets}/{recipe.seed}"
+    said = f"{stage.data.model_dump_json(exclude_none=True)}/{stage.resolution}/{stage.buckets}/{recipe.seed}"
+    if isinstance(stage.data, EmojiDataConfig) and stage.data.improver is not None:
+        said += f"/{hash_improver(Path(stage.data.improver))}"
     if stage.branch is not None:
         said += f"/{stage.branch.condition.model_dump_json()}"
     return folder / "cache" / blake2b(said.encode(), digest_size=6).hexdigest()
@@ -242,6 +246,8 @@ def open_material(recipe: Recipe, stage: StageConfig, folder: Path, device: torc
         link_cache(where, Path(stage.data.folder), fingerprint)
     if not is_complete(where):
         records = read_data(stage.data, stage, recipe.seed, fingerprint.multiple)
+        if isinstance(stage.data, EmojiDataConfig) and stage.data.improver is not None:
+            records = Rewritten(records, Path(stage.data.improver))
         autoencoder = load_autoencoder(recipe.autoencoder, device)
         text = load_text(recipe.text, device=device)
         near = {each.resolve() for place in (where, where.resolve()) for each in place.parent.glob("[!.]*")}

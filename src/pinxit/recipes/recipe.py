@@ -38,6 +38,7 @@ class EmojiDataConfig(Config):
     sparse: float = Field(
         0.1, ge=0, le=1, description="how often the sparse caption is taken in place of the dense one"
     )
+    improver: str | None = Field(None, description="folder that rewrites the sparse captions; none: they stay")
 
 
 class RecordsDataConfig(Config):

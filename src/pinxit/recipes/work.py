@@ -18,7 +18,8 @@ from pinxit.train.optimizer import SMALLEST_MATRIX
 
 ENCODING = "encoding"  # how the labels of its work begin
 FACTOR = 8  # pixels on the side of a latent's point, with every autoencoder that a recipe can name so far
-EMOJI_TOKENS = {"dense": 20, "sparse": 8, "longest": 40}  # of the scenes' captions under MiniLM, on average: counted
+# of the scenes' captions under MiniLM, on average: counted; improved ones as if they told of a bare name by the grammar
+EMOJI_TOKENS = {"dense": 20, "sparse": 8, "improved": 15, "longest": 40}
 SUBGROUPS = 100  # of the emoji, about: with the styles they are the classes
 CLASSES = 1000  # of other pictures
 ASKED = 256  # captions of own pictures that are looked at
@@ -113,7 +114,8 @@ def caption_tokens(recipe: Recipe, stage: StageConfig, *, is_padded: bool) -> in
     most = recipe.text.length
     if isinstance(stage.data, EmojiDataConfig):
         known, share = EMOJI_TOKENS, stage.data.sparse
-        mean = round((1 - share) * known["dense"] + share * known["sparse"])
+        short = known["sparse" if stage.data.improver is None else "improved"]
+        mean = round((1 - share) * known["dense"] + share * short)
         return min(most, known["longest"] if is_padded else mean)
     try:
         records = read_records(Path(stage.data.folder))
