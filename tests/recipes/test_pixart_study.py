@@ -8,7 +8,7 @@ import pytest
 
 from pinxit.cli import reproduce as command
 from pinxit.data.emoji import load_art
-from pinxit.errors import DataError, MissingExtra
+from pinxit.errors import CheckpointError, DataError, MissingExtra
 from pinxit.evaluate.feature import Lite0
 from pinxit.evaluate.interval import Estimate
 from pinxit.models.config import TransformerConfig
@@ -19,11 +19,23 @@ from pinxit.recipes.pixart_exam import NAMES, PAIRS, SENTENCES, questions
 from pinxit.recipes.pixart_page import QUICK, Place, quick_place, reproduce, write
 from pinxit.recipes.pixart_size import PAPER, WAYS, parameters, size_table, time_steps
 from pinxit.recipes.pixart_study import PixartStudy, Row, arms, best_rate, estimate, kinds, model_at, plan, whole_plan
-from pinxit.recipes.pixart_table import finished, is_seen, noise_of, reach, shares, tables, told_shares, verdict
+from pinxit.recipes.pixart_table import (
+    finished,
+    is_seen,
+    noise_of,
+    reach,
+    shares,
+    tables,
+    told_shares,
+    told_way,
+    verdict,
+    way,
+)
 from pinxit.recipes.pixart_trial import STAGES, PixartTrial, Scale, spent
+from tests.improve.test_folder import save
 
 BASE = PixartTrial()
-SCALE = Scale()
+SCALE = Scale(improver="an improver")
 MICRO = Scale(
     style="Fxemoji",
     network=TransformerConfig(depth=2, width=32, heads=2, channels=16, outputs=1, caption_width=384, position_base=4),
@@ -64,10 +76,12 @@ def whole(arm: PixartTrial, ends: Sequence[float], scale: Scale = SCALE) -> list
 def test_no_trial_is_planned_twice_and_all_seeds_are_paired() -> None:
     trials = whole_plan(SCALE)
     assert len({trial.name for trial in trials}) == len({trial.slug for trial in trials}) == len(trials)
-    seeds = {arm.arm: {trial.seed for trial in trials if trial.arm == arm.arm} for arm in arms()}
+    seeds = {arm.arm: {trial.seed for trial in trials if trial.arm == arm.arm} for arm in arms(SCALE)}
     assert set(map(tuple, seeds.values())) == {SCALE.seeds}
     assert len(SCALE.seeds) == len(SCALE.rates) == 3
-    rates = {arm.arm: {trial.rate for trial in trials if trial.arm == arm.arm} for arm in arms() if arm.things == 1}
+    rates = {
+        arm.arm: {trial.rate for trial in trials if trial.arm == arm.arm} for arm in arms(SCALE) if arm.things == 1
+    }
     assert all(found == set(SCALE.rates) for found in rates.values())
     for trial in trials:
         assert trial.recipe(SCALE).seed == trial.seed
@@ -89,11 +103,13 @@ def test_the_base_comes_first_and_its_best_rate_goes_on() -> None:
     assert known[3:5] == [BASE.but(rate=0.5, seed=seed) for seed in (1, 2)]
     assert BASE.but(things=2, rate=0.5) in known
     assert len(set(known)) == len(known)
-    complete = plan(SCALE, [row(arm.but(rate=rate), 1.0) for arm in arms() for rate in SCALE.rates if arm.things == 1])
+    complete = plan(
+        SCALE, [row(arm.but(rate=rate), 1.0) for arm in arms(SCALE) for rate in SCALE.rates if arm.things == 1]
+    )
     assert len(complete) == len(whole_plan(SCALE))
 
 
-@pytest.mark.parametrize("arm", arms(), ids=lambda arm: arm.arm)
+@pytest.mark.parametrize("arm", arms(SCALE), ids=lambda arm: arm.arm)
 def test_every_arm_has_the_same_computing_within_a_thousandth(arm: PixartTrial) -> None:
     recipe, base = arm.recipe(SCALE), BASE.recipe(SCALE)
     total = sum(stage.images for stage in recipe.stages.values())
@@ -110,16 +126,24 @@ def test_every_arm_has_the_same_computing_within_a_thousandth(arm: PixartTrial) 
 
 def test_only_what_an_arm_says_differs_from_the_base() -> None:
     base = BASE.recipe(SCALE)
-    for arm in arms():
+    for arm in arms(SCALE):
         recipe = arm.recipe(SCALE)
         last, first = recipe.stages["high"], base.stages["high"]
         assert (last.data.sparse != first.data.sparse) == (arm.captions != "dense")
+        assert (last.data.improver is not None) == (arm.captions == "improved")
         assert (last.optimizer != first.optimizer) == (arm.optimizer != "muon")
         assert (recipe.process != base.process) == (arm.process != "flow")
         assert (recipe.network.modulation != "single") == (arm.modulation != "single")
         assert recipe.matched == (arm.stages != "unmatched")
         assert recipe.stages.keys() == STAGES[arm.stages].keys()
         assert (last.batch, last.resolution, last.average) == (first.batch, first.resolution, first.average)
+
+
+def test_without_an_improver_no_arm_has_improved_captions() -> None:
+    left = [arm for arm in arms(SCALE) if arm.captions != "improved"]
+    assert arms(Scale()) == left
+    assert len(left) == len(arms(SCALE)) - 1
+    assert len(whole_plan(SCALE)) - len(whole_plan(Scale())) == len(SCALE.rates) + len(SCALE.seeds) - 1
 
 
 def test_prompts_are_the_same_for_a_seed_and_others_for_another() -> None:
@@ -184,12 +208,30 @@ def test_how_much_is_needed_is_read_off_the_line_between_points() -> None:
     assert told_shares(found) == f"{found[0]:.0%}, never"
 
 
+def test_the_way_from_sparse_to_dense_captions_is_of_the_same_seeds() -> None:
+    ends = {"dense": (1.0, 2.0, 3.0), "sparse": (3.0, 4.0, 5.0), "improved": (2.4, 3.5, 4.6)}
+    dense, sparse, improved = (
+        finished(whole(BASE.but(captions=name), some), BASE.but(captions=name)) for name, some in ends.items()
+    )
+    assert dense is not None and sparse is not None and improved is not None
+    found = way(improved, sparse, dense)
+    assert found.value == pytest.approx(0.25)  # 0.3, 0.25 and 0.2
+    assert found.interval == pytest.approx((0.25 - 4.302653 * 0.05 / 3**0.5, 0.25 + 4.302653 * 0.05 / 3**0.5))
+    assert (way(dense, sparse, dense).value, way(sparse, sparse, dense).value) == (1, 0)
+    assert told_way(improved, sparse, dense, 0.5).endswith("improved ones come: 25% (13% to 37%).")
+    assert "not seen apart" in told_way(improved, sparse, dense, 3.0)
+    single = finished(whole(BASE.but(captions="improved"), (2.4,)), BASE.but(captions="improved"))
+    assert single is not None
+    assert "one seed yet" in told_way(single, sparse, dense, 0.5)
+
+
 def test_tables_have_every_arm_with_its_verdict(tmp_path: Path) -> None:
-    rows = [each for arm in arms() for each in whole(arm, (3.0, 3.1, 3.2) if arm == BASE else (2.0, 2.1, 2.2))]
+    rows = [each for arm in arms(SCALE) for each in whole(arm, (3.0, 3.1, 3.2) if arm == BASE else (2.0, 2.1, 2.2))]
     text = tables(rows, {"network": "below the network"})
     assert "The base's deviation between 3 seeds: 0.10 bits." in text
     assert "| dense captions | 1 | 3 | 96,000 | 3.10 |  | 50.0% |" in text
     assert "| sparse | 1 | 3 | 103,232 | 2.10 | -1.00 (-1.00 to -1.00): better |" in text
+    assert "in bits, improved ones come: " in text
     assert "- growing" not in text
     assert "| low, high | 1 | 3 |" in text
     assert "below the network" in text
@@ -289,15 +331,33 @@ def test_rows_are_filled_once_and_go_on(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_page_is_drawn_from_what_was_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pinxit.recipes.pixart_page.calibrate_once", lambda _: None)
     monkeypatch.setattr("pinxit.recipes.pixart_page.time_steps", lambda *_: None)
-    monkeypatch.setattr(study_module, "ARMS", {"captions": (PixartTrial(captions="sparse"),)})
-    place = quick_place(tmp_path)
-    done, all_ = reproduce(place, MICRO, "", fill=True)
-    assert done == all_ == 4
+    monkeypatch.setattr(
+        study_module, "ARMS", {"captions": tuple(BASE.but(captions=each) for each in ("sparse", "improved"))}
+    )
+    place, scale = quick_place(tmp_path), MICRO.model_copy(update={"improver": str(tmp_path / "improver")})
+    save(tmp_path / "improver", with_policy=True)
+    done, all_ = reproduce(place, scale, "", fill=True)
+    assert done == all_ == 6
     text = place.page.read_text()
     assert "no figure here means anything" in text
     assert "| dense captions | 1 | 2 | 96 |" in text
     assert "| sparse | 1 | 2 |" in text
+    assert "| improved | 1 | 2 |" in text
+    assert "Of the way from sparse captions to dense ones" in text
     assert (place.evidence / "pixart" / "captions-captioned.svg").is_file()
+
+
+def test_the_arm_of_improved_captions_is_left_out_with_a_line_where_there_is_no_improver(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pinxit.improve.folder.SHIPPED", tmp_path / "improver")
+    assert command.find_improver(None) is None
+    assert capsys.readouterr().out.count("\n") == 1
+    with pytest.raises(CheckpointError, match="there is no finished improver"):
+        command.find_improver(tmp_path)
+    save(tmp_path / "improver", with_policy=True)
+    assert command.find_improver(None) == command.find_improver(tmp_path / "improver") == str(tmp_path / "improver")
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words", [["--no-fill"], ["--no-fill", "--quick"]])

@@ -81,6 +81,9 @@ class Pixart(Study):
     evidence: Path = Field(Path("docs/evidence"), description="of a clone: finished rows and plots")
     work: Path = Field(Path("runs/reproduce/pixart"), description="runs that are not kept")
     fill: bool = Field(True, description="--no-fill: redraw tables and plots alone")
+    improver: Path | None = Field(
+        None, description="rewrites sparse captions: what `pinxit improve train` wrote; none: the one that ships"
+    )
     quick: bool = Field(False, description="a smoke test of twenty minutes, whose rows are written elsewhere")
 
     def run(self) -> tuple[str, Path]:
@@ -92,8 +95,19 @@ class Pixart(Study):
         if self.quick:
             say("a smoke test: it shows that everything runs, and measures nothing")
             place, scale = quick_place(self.work), QUICK
+        scale = scale.model_copy(update={"improver": find_improver(self.improver)})
         done, all_ = reproduce(place, scale, self.only, fill=self.fill)
         return f"{done} of {all_} trials have all of their rows", place.page
+
+
+def find_improver(named: Path | None) -> str | None:
+    """Its folder; None, and a line, where none was named and none ships."""
+    from pinxit.improve import folder
+
+    if named is None and not (folder.SHIPPED / folder.CARD).is_file():
+        say("no improver ships yet, so the arm of improved captions is left out; --improver DIR puts it in")
+        return None
+    return str(folder.find_improver(named).resolve())
 
 
 STUDIES: Mapping[str, type[Study]] = {"codi": Codi, "pit": Pit, "pixart": Pixart}

@@ -38,7 +38,7 @@ from pinxit.train.state import TrainState
 SHOWN = 12
 HEADLINE = "pixels bits"  # of bare names: what the best rate is told by
 ARMS: Mapping[str, Sequence[PixartTrial]] = {  # tables, and what stands in each beside the base
-    "captions": (PixartTrial(captions="sparse"), PixartTrial(captions="mixed")),
+    "captions": tuple(PixartTrial(captions=each) for each in ("sparse", "mixed", "improved")),
     "stages": tuple(PixartTrial(stages=each) for each in ("growing", "classes", "unmatched")),
     "network": tuple(PixartTrial(modulation=each) for each in ("shared", "block")),
     "beyond": (
@@ -68,9 +68,10 @@ class Row(Config):
         return self.marks[NAMES][HEADLINE]
 
 
-def arms() -> list[PixartTrial]:
-    """The base, then all others, each at the first rate and seed."""
-    return [PixartTrial(), *(arm for group in ARMS.values() for arm in group)]
+def arms(scale: Scale) -> list[PixartTrial]:
+    """The base, then all others, each at the first rate and seed; of improved captions where there is an improver."""
+    every = [PixartTrial(), *(arm for group in ARMS.values() for arm in group)]
+    return [arm for arm in every if arm.captions != "improved" or scale.improver is not None]
 
 
 def plan(scale: Scale, rows: Iterable[Row]) -> list[PixartTrial]:
@@ -78,7 +79,7 @@ def plan(scale: Scale, rows: Iterable[Row]) -> list[PixartTrial]:
     these with the others. With two things in a picture an arm takes the rate that was best for it with one.
     """
     known, trials = list(rows), []
-    for arm in arms():
+    for arm in arms(scale):
         first, *others = scale.seeds
         lone = arm.but(things=1)
         best = best_rate(scale, known, lone)
@@ -104,7 +105,7 @@ def whole_plan(scale: Scale) -> list[PixartTrial]:
     first = scale.rates[0]
     return list(dict.fromkeys(
         arm.but(rate=rate, seed=seed)
-        for arm in arms()
+        for arm in arms(scale)
         for rate, seed in [
             *((rate, scale.seeds[0]) for rate in (scale.rates if arm.things == 1 else (first,))),
             *((first, seed) for seed in scale.seeds[1:]),

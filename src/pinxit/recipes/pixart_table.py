@@ -123,6 +123,34 @@ def told_shares(found: Sequence[float | None]) -> str:
     return ", ".join("never" if share is None else f"{share:.0%}" for share in found) or "no seed yet"
 
 
+def way(one: Finished, begin: Finished, end: Finished) -> Estimate:
+    """What share of the bits between two arms a third one gains on the first, at the same seeds, two at least.
+
+    A ratio of means, its interval linearised: that of what single seeds depart from it.
+    """
+    seeds = sorted(one.ends.keys() & begin.ends.keys() & end.ends.keys())
+    before = [begin.ends[seed].bits for seed in seeds]
+    gained, whole = ([b - arm.ends[seed].bits for b, seed in zip(before, seeds, strict=True)] for arm in (one, end))
+    share = sum(gained) / sum(whole)
+    apart = paired_difference(gained, [share * each for each in whole])
+    half = apart.interval[1] / abs(mean(whole))
+    return Estimate(share, (share - half, share + half))
+
+
+def told_way(improved: Finished, sparse: Finished, dense: Finished, noise: float | None) -> str:
+    """How far improved captions come from sparse to dense ones; said only where those two are seen apart."""
+    found, both = difference(dense, sparse), improved.ends.keys() & dense.ends.keys() & sparse.ends.keys()
+    if found is None or noise is None or len(both) < 2:
+        said = "one seed yet"
+    elif not is_seen(found, noise):
+        said = "not told, these are not seen apart"
+    else:
+        share = way(improved, sparse, dense)
+        low, high = share.interval
+        said = f"{share.value:.0%} ({low:.0%} to {high:.0%})"
+    return f"Of the way from sparse captions to dense ones, in bits, improved ones come: {said}."
+
+
 def tables(rows: Sequence[Row], below: Mapping[str, str]) -> str:
     """Markdown of all that there is; `below` has more to stand under a table, by its name."""
     base = finished(rows, BASE)
@@ -135,7 +163,7 @@ def tables(rows: Sequence[Row], below: Mapping[str, str]) -> str:
         arms = [found for arm in (*([] if name == "two things" else [BASE]), *others) if (found := finished(rows, arm))]
         if arms:
             own = _own(arms) if name in {"captions", "two things"} else ""
-            more = "\n".join(text for text in (own, _lines(name, arms), below.get(name, "")) if text)
+            more = "\n".join(text for text in (own, _lines(name, arms, noise), below.get(name, "")) if text)
             parts.append(f"### {TITLES[name]}\n\n{_table(name, arms, noise)}\n\n{more}".rstrip() + "\n")
     return "\n".join(parts)
 
@@ -175,15 +203,16 @@ def _own(arms: Sequence[Finished]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _lines(group: str, arms: Sequence[Finished]) -> str:
+def _lines(group: str, arms: Sequence[Finished], noise: float | None) -> str:
     """What the paper's claim comes to, seed by seed."""
     first, *others = arms
     if group in {"captions", "two things"}:
-        sparse = next((arm for arm in others if arm.arm.captions == "sparse"), None)
-        if sparse is None or first.arm.captions != "dense":
+        by = {arm.arm.captions: arm for arm in arms}
+        if not {"dense", "sparse"} <= by.keys():
             return ""
-        needed = told_shares(shares(first, sparse, "captioned"))
-        return f"Of the pictures with which sparse captions score best, dense ones need for that score: {needed}.\n"
+        needed = told_shares(shares(first, by["sparse"], "captioned"))
+        said = f"Of the pictures with which sparse captions score best, dense ones need for that score: {needed}.\n"
+        return f"{said}\n{told_way(by['improved'], by['sparse'], first, noise)}\n" if "improved" in by else said
     lines = [
         f"- {arm.arm.arm}: {told_shares(shares(arm, first, 'operations'))} of the computing, "
         f"{told_shares(shares(arm, first, 'captioned'))} of the captioned pictures"

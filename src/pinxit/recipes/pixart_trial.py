@@ -16,7 +16,8 @@ from pinxit.recipes.work import work_of
 from pinxit.train.config import OptimizerConfig
 
 LOW, HIGH = 48, 64  # side in pixels of the first pictures and of the last
-SPARSE: Mapping[str, float] = {"dense": 0.0, "mixed": 0.5, "sparse": 1.0}  # how often the sparse caption is taken
+# how often the sparse caption is taken
+SPARSE: Mapping[str, float] = {"dense": 0.0, "mixed": 0.5, "sparse": 1.0, "improved": 1.0}
 STAGES: Mapping[str, Mapping[str, float]] = {  # shares of the computing
     "one": {"high": 1.0},
     "growing": {"low": 0.5, "high": 0.5},
@@ -51,12 +52,13 @@ class Scale(Config):
     prompts: int = Field(200, gt=0)
     known: int | None = Field(None, description="pieces of art that drawings are held against; none: all of the style")
     steps: int = Field(20, gt=0, description="of sampling")
+    improver: str | None = Field(None, description="folder that improves sparse captions; none: no arm has such ones")
 
 
 class PixartTrial(Config):
     """A training run; the defaults are the base."""
 
-    captions: Literal["dense", "mixed", "sparse"] = "dense"
+    captions: Literal["dense", "mixed", "sparse", "improved"] = "dense"
     things: int = Field(1, ge=1, le=2, description="in a picture at most; with 2, every other picture has two")
     stages: Literal["one", "growing", "classes", "unmatched"] = "one"
     modulation: Literal["single", "shared", "block"] = "single"
@@ -103,12 +105,13 @@ class PixartTrial(Config):
         optimizer = OPTIMIZERS[self.optimizer]
         rates = {name: self.rate * getattr(optimizer, name) for name in ("learning_rate", "matrix_rate")}
         process = PROCESSES[self.process]
-        pictures = scale.pictures
+        data = EmojiDataConfig(
+            styles=(scale.style,), pieces=self.things, pictures=scale.pictures, sparse=SPARSE[self.captions],
+            improver=scale.improver if self.captions == "improved" else None,
+        )  # fmt: skip
         high = StageConfig(
             teaches="text",
-            data=EmojiDataConfig(
-                styles=(scale.style,), pieces=self.things, pictures=pictures, sparse=SPARSE[self.captions]
-            ),
+            data=data,
             images=scale.batch,
             resolution=HIGH,
             batch=scale.batch,
