@@ -8,7 +8,9 @@ background") or as people type them, some left out ("owl fire truck blue"). Its 
 - of n facts stated the better answer has 1 to n / 2 errors, the worse one or two more; an error is a fact that another
   value stands for, or half of the times, where the grammar allows it, one that is left out;
 - such answers are drawn until the judge agrees that one is better, and that neither is perfect: an answer with errors
-  in both things may by chance tell them the other way round.
+  in both things may by chance tell them the other way round;
+- one worse answer in four is broken instead, be its facts right: words twice, alternatives, the prompt or facts of it
+  put behind, the prompt itself, words missing. Else no reward learns that such is worse, and reinforcement finds it.
 
 Exams are of prompts that training cannot hold: with a concept whose words it knows from others alone, or with a pair of
 concepts, or a concept on a background, that never stand together there.
@@ -36,11 +38,13 @@ from pinxit.rng import numpy_at
 
 Kind = Literal["known", "combination", "concept"]  # what is new in a prompt: nothing, a combination, a concept
 Slot = tuple[str, int]  # its name, and of which thing
+OF_THINGS = ("concept", "style", "size")  # the slots of a thing; the others are of the whole
 
 PAIRS = 48_000
 KEPT_CONCEPTS, KEPT_COMBINATIONS = 0.25, 0.1  # of concepts of others' words, and of combinations: for exams alone
 SAME_STYLE = 0.7
 FEWEST = 3  # facts that a prompt states
+BROKEN = 0.25  # of the worse answers
 RELATIONS = tuple(name for name in TURNED if name != "beside")
 SHORT: Mapping[str, str] = {"light blue": "blue", "light green": "green", "dark grey": "grey"}
 
@@ -126,6 +130,8 @@ def briefs(world: World, seed: int, kind: Kind) -> Iterator[Brief]:
             is_list = stated is scene
             prompt = as_list(stated) if is_list else as_typed(stated, world, rng)
             better, worse = two_answers(stated, world, rng)
+            if rng.random() < BROKEN:
+                worse = break_up(stated, prompt, world, rng)
             yield Brief(prompt, stated, better, worse, kind)
 
 
@@ -214,14 +220,38 @@ def two_answers(stated: Telling, world: World, rng: np.random.Generator) -> tupl
             return better, worse
 
 
+def break_up(stated: Telling, prompt: str, world: World, rng: np.random.Generator) -> str:
+    """A caption of the stated facts, mostly right ones, spoiled in one of the ways that outwit a reward."""
+    slots = stated_slots(stated)
+    while True:
+        told = spoil(stated, slots, int(rng.integers(0, 3)), world, rng)
+        words = pick(ways(told), rng).split(" ")
+        start = int(rng.integers(len(words)))
+        end = start + int(rng.integers(1, 4))
+        slot, of = pick(stated_slots(told), rng)
+        right = getattr(told.things[of] if slot in OF_THINGS else told, slot)
+        said, other = (STYLE_WORDS.get(value, value) for value in (right, mistaken(slot, right, told, world, rng)))
+        broken = " ".join(
+            pick(
+                (
+                    [*words[:end], *words[start:end], *words[end:]],
+                    [" ".join(words).replace(said, f"{said} or {other}", 1)],
+                    [*words, *prompt.split(" ")[start:end]],
+                    [*words, said],
+                    [*words[:start], *words[end:]],
+                    words[:start],
+                    [prompt],
+                ),
+                rng,
+            )
+        )
+        if broken and judge(stated, broken).is_broken:
+            return broken
+
+
 def stated_slots(facts: Telling) -> list[Slot]:
     """The slots that say something."""
-    slots = [
-        (slot, of)
-        for of, thing in enumerate(facts.things)
-        for slot in ("concept", "style", "size")
-        if getattr(thing, slot)
-    ]
+    slots = [(slot, of) for of, thing in enumerate(facts.things) for slot in OF_THINGS if getattr(thing, slot)]
     return slots + [(slot, 0) for slot in ("background", "where", "relation") if getattr(facts, slot)]
 
 
@@ -234,7 +264,7 @@ def spoil(
         is_left_out = rng.random() < 0.5 and (
             slot in {"size", "where"} or (slot == "relation" and stated.relation in SIDEWAYS)
         )
-        right = getattr(stated.things[of] if slot in {"concept", "style", "size"} else stated, slot)
+        right = getattr(stated.things[of] if slot in OF_THINGS else stated, slot)
         said = ("beside" if slot == "relation" else "") if is_left_out else mistaken(slot, right, stated, world, rng)
         told = _with(told, slot, of, said)
     return told
