@@ -156,7 +156,7 @@ def sampling(side: int, who: str) -> dict[str, object]:
             network.read(inputs.caption[:, :40], inputs.keep[:, :40]),
             network.read(inputs.caption[:, :8], null_keep[:, :8]),
         )
-        both = denoiser(partial(network.denoise_each, readings=told), process)
+        both = denoiser(lambda x, time, heard: network.denoise_each(x, time, told[:heard]), process)
         return dpm(guided(both, GUIDANCE), start, process.levels(STEPS))
 
     @torch.no_grad()

@@ -16,7 +16,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -113,7 +112,7 @@ class Case:
                 self.ours.read(*(part[:1] for part in self.short)),
                 self.ours.read(null[:, :1], null_keep[:, :1]),
             ]
-            both = denoiser(partial(self.ours.denoise_each, readings=readings), process)
+            both = denoiser(lambda x, time, heard: self.ours.denoise_each(x, time, readings[:heard]), process)
             return dpm(guided(both, GUIDANCE), start, process.levels(steps))
 
         @torch.no_grad()

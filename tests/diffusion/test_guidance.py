@@ -1,4 +1,4 @@
-"""Guidance: at scale 1 it is not there; guiding the clean latent is guiding eps."""
+"""Guidance: at scale 1 it is not there, nor where there is little noise; guiding the clean latent is guiding eps."""
 
 import pytest
 import torch
@@ -19,9 +19,9 @@ def null(x_t: Latent, level: Level) -> Prediction:
 
 def test_at_scale_one_nothing_changes_and_no_null_denoiser_is_needed() -> None:
     levels = IDDPM(IDDPMConfig()).levels(5)
-    alone = guided(lambda x, at: [smooth(x, at)], 1.0)
+    alone = guided(lambda x, at, heard: [smooth(x, at)], 1.0)
     assert torch.equal(dpm(alone, normal(0), levels), dpm(smooth, normal(0), levels))
-    both = guided(lambda x, at: [smooth(x, at), null(x, at)], 1.0)
+    both = guided(lambda x, at, heard: [smooth(x, at), null(x, at)][:heard], 1.0)
     assert torch.equal(dpm(both, normal(0), levels), dpm(smooth, normal(0), levels))
 
 
@@ -30,7 +30,7 @@ def test_guiding_the_clean_latent_is_guiding_eps(scale: float) -> None:
     process, x_t = IDDPM(IDDPMConfig()), normal(0)
     level = process.levels(4)[1]
     asked, unasked = torch.cat([normal(1), normal(2)], 1), torch.cat([normal(3), normal(4)], 1)
-    denoise = guided(lambda x, at: [process.predict(said, x, at) for said in (asked, unasked)], scale)
+    denoise = guided(lambda x, at, heard: [process.predict(said, x, at) for said in (asked, unasked)][:heard], scale)
     eps = normal(3) + scale * (normal(1) - normal(3))
     expected = process.predict(torch.cat([eps, normal(2)], 1), x_t, level)
     found = denoise(x_t, level)
@@ -41,5 +41,19 @@ def test_guiding_the_clean_latent_is_guiding_eps(scale: float) -> None:
 
 def test_at_scale_zero_the_null_denoiser_speaks() -> None:
     level = Level(0.6, 0.8, 500.0)
-    both = guided(lambda x, at: [smooth(x, at), null(x, at)], 0.0)
+    both = guided(lambda x, at, heard: [smooth(x, at), null(x, at)][:heard], 0.0)
     assert torch.equal(both(normal(0), level).clean, null(normal(0), level).clean)
+
+
+def test_where_there_is_little_noise_the_conditional_one_alone_is_asked() -> None:
+    asked: list[tuple[float, int]] = []
+
+    def each(x_t: Latent, level: Level, heard: int) -> list[Prediction]:
+        asked.append((level.sigma, heard))
+        return [smooth(x_t, level), null(x_t, level)][:heard]
+
+    levels = IDDPM(IDDPMConfig()).levels(8)
+    found = dpm(guided(each, 3.0, above=0.5), normal(0), levels)
+    assert {heard for sigma, heard in asked if sigma > 0.5} == {2}
+    assert {heard for sigma, heard in asked if sigma <= 0.5} == {1}
+    assert not torch.equal(found, dpm(guided(each, 3.0), normal(0), levels))

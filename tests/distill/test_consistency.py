@@ -67,8 +67,8 @@ def test_the_teachers_step_is_one_of_guided_ddim_at_every_pictures_own_level(pro
             )
             readings = [teacher.read(*each) for each in told]
 
-            def predict(x: Tensor, time: Tensor, readings: Sequence[object] = readings) -> list[Tensor]:
-                return teacher.denoise_each(x, time, readings)  # type: ignore[arg-type]
+            def predict(x: Tensor, time: Tensor, heard: int, readings: Sequence[object] = readings) -> list[Tensor]:
+                return teacher.denoise_each(x, time, readings[:heard])  # type: ignore[arg-type]
 
             levels = process.anchors(10)[i % 10 :][:2]
             wanted = ddim(guided(denoiser(predict, process), 3.0), x_t[i, None], levels)

@@ -16,6 +16,9 @@ class SamplingConfig(Config):
     solver: Solver = "dpm"
     steps: int = Field(20, gt=0)
     guidance: float = Field(4.5, ge=1, description="1.0 is the conditional path alone")
+    guided_above: float = Field(
+        0.0, ge=0, lt=1, description="noise (sigma) down to which is guided; below it the prompt speaks alone"
+    )
     anchors: int = Field(
         50, gt=0, description="of the solvers consistency and codi: levels at which the model was distilled"
     )

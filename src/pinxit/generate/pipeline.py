@@ -152,9 +152,9 @@ class Pipeline:
             known["size"] = size_told.expand(len(told[0]), -1)
             known["aspect"] = torch.full((len(told[0]),), height / width, device=self.device)
 
-        def predict(latent: Latent, time: Float[Tensor, "1"]) -> list[Tensor]:
+        def predict(latent: Latent, time: Float[Tensor, "1"], heard: int) -> list[Tensor]:
             with products_in(self.dtype, self.device):
-                outputs = ask(latent, time, readings, **known)
+                outputs = ask(latent, time, readings[:heard], **known)
             return [output.to(latent.dtype) for output in outputs]
 
         return predict

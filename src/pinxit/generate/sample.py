@@ -13,16 +13,16 @@ from pinxit.diffusion.solver.table import solve
 from pinxit.generate.config import SamplingConfig
 from pinxit.rng import Draws
 
-Predict = Callable[[Latent, Float[Tensor, "1"]], Sequence[Tensor]]
-"""A network bound to its condition and, where guidance is not 1, to the null one: what it says of each."""
+Predict = Callable[[Latent, Float[Tensor, "1"], int], Sequence[Tensor]]
+"""A network bound to its condition and, where guidance is not 1, to the null one: what it says of the first so many."""
 
 
 def denoiser(predict: Predict, process: Process) -> DenoiseEach:
     """A denoiser that asks a network bound to its conditions."""
 
-    def denoise(x_t: Latent, level: Level) -> list[Prediction]:
+    def denoise(x_t: Latent, level: Level, heard: int) -> list[Prediction]:
         time = torch.full((1,), level.time, dtype=x_t.dtype, device=x_t.device)
-        return [process.predict(output, x_t, level) for output in predict(x_t, time)]
+        return [process.predict(output, x_t, level) for output in predict(x_t, time, heard)]
 
     return denoise
 
@@ -48,7 +48,7 @@ def sample(
 ) -> Latent:
     """One clean latent a seed; each picture's noise comes from its own seed, whatever the batch."""
     draws = Draws(0, seeds, device)
-    denoise = guided(denoiser(predict, process), settings.guidance)
+    denoise = guided(denoiser(predict, process), settings.guidance, settings.guided_above)
     levels = process.levels(settings.steps)
     if settings.solver in {"consistency", "codi"}:
         levels = few_levels(process, settings.anchors, settings.steps)

@@ -40,7 +40,7 @@ Kind = Literal["known", "combination", "concept"]  # what is new in a prompt: no
 Slot = tuple[str, int]  # its name, and of which thing
 OF_THINGS = ("concept", "style", "size")  # the slots of a thing; the others are of the whole
 
-PAIRS = 48_000
+PAIRS = 192_000
 KEPT_CONCEPTS, KEPT_COMBINATIONS = 0.25, 0.1  # of concepts of others' words, and of combinations: for exams alone
 SAME_STYLE = 0.7
 FEWEST = 3  # facts that a prompt states

@@ -34,10 +34,10 @@ def scenes() -> ImproveConfig:
     """The synthetic set of scenes: an improver of prompts, small enough to ship; 1.2 million weights each."""
     pairs = PairsConfig(source=SCENES, licence="MIT", prompt=32, answer=32)
     language, reward = SmallLanguageConfig(width=144), _reward(20_000)
-    base = _whole(pairs, language, _imitation(40_000), reward, questions=3_200, rate=3e-4, penalty=0.2)
+    base = _whole(pairs, language, _imitation(160_000), reward, questions=3_200, rate=3e-4, penalty=0.1)
     first = base.refine.first.model_copy(update={"temperature": 0.5})
     changes = {
-        "improver_start": _imitation(28_000), "gap": _reward(40_000), "half": True,
+        "improver_start": _imitation(100_000), "gap": _reward(40_000), "half": True,
         "refine": base.refine.model_copy(update={"first": first}),
     }  # fmt: skip
     return base.model_copy(update=changes)
