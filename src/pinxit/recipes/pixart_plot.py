@@ -29,7 +29,7 @@ def plot(rows: Sequence[Row], folder: Path) -> list[str]:
         if len(curves) > 1:
             name = f"{group.replace(' ', '-')}-{axis}.svg"
             folder.mkdir(parents=True, exist_ok=True)
-            title = f"{group.capitalize()}: bits on bare names by pixels, fewer are better"
+            title = f"{group.capitalize()}: bits on bare names, fewer are better"
             (folder / name).write_text(standing_alone({title: curves}, AXES[axis][0]), encoding="utf-8")
             names.append(name)
     return names

@@ -157,8 +157,8 @@ def tables(rows: Sequence[Row], below: Mapping[str, str]) -> str:
     if base is None:
         return "\n".join(["No row has been made yet.\n", *(f"### {TITLES[name]}\n\n{below[name]}" for name in below)])
     noise = noise_of(base)
-    said = "not known before a second seed" if noise is None else f"{noise:.2f} bits"
-    parts = [f"The base's deviation between {len(base.ends)} seeds: {said}.\n"]
+    said = "seeds: not known before a second" if noise is None else f"{len(base.ends)} seeds: {noise:.2f} bits"
+    parts = [f"The base's deviation between {said}.\n"]
     for name, others in ARMS.items():
         arms = [found for arm in (*([] if name == "two things" else [BASE]), *others) if (found := finished(rows, arm))]
         if arms:
