@@ -165,18 +165,16 @@ class Artist:
     def _bind(self, asked: Sequence[Asked]) -> Predict:
         """The network bound to what is asked, and to nothing."""
         network = self.end.state.average.model
-        kinds = 1 if self.end.recipe.sampling.guidance == 1 else 2
         if isinstance(network, DiT):
             known = [self.labels.get((a.piece.subgroup, a.piece.style), network.classes) for a in asked]
             label = torch.tensor(known, device=self.end.material.device)
-            labels = (label, torch.full_like(label, network.classes))[:kinds]
+            labels = (label, torch.full_like(label, network.classes))
             return lambda x_t, time, heard: [network(x_t, time, each) for each in labels[:heard]]
         assert isinstance(network, Transformer)
         device = self.end.material.device
         captions = [states.to(device) for states in self.text.encode([a.prompt for a in asked])]
         null = null_of(network, self.end.material.null)
-        told = (captions, null.instead_of(captions))[:kinds]
-        readings = [network.read(*stack_captions(each)) for each in told]
+        readings = [network.read(*stack_captions(each)) for each in (captions, null.instead_of(captions))]
         return lambda x_t, time, heard: network.denoise_each(x_t, time, readings[:heard])
 
 
