@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from pinxit.errors import CheckpointError, MissingExtra
 from pinxit.evaluate import feature
-from pinxit.evaluate.feature import BATCH, CODE, COMMAND, PURPOSE, SHA256, WEIGHTS, Lite0, thumbnails
+from pinxit.evaluate.feature import BATCH, CODE, COMMAND, PURPOSE, SHA256, WEIGHTS, Lite0, core_by_core, thumbnails
 from pinxit.models.package import find_package
 
 
@@ -43,6 +43,29 @@ def test_a_picture_has_the_same_features_in_any_batch(lite0: Lite0) -> None:
     assert together.shape == (BATCH + 1, 1280)
     assert_close(together[-1:], lite0.features(pictures[-1:]), rtol=1e-4, atol=1e-4)
     assert lite0.features(pictures[:0]).shape == (0, 1280)
+
+
+@pytest.mark.parametrize("many", [1, 5])
+def test_batches_come_in_their_order_and_leave_the_threads_as_they_were(many: int) -> None:
+    cores, threads = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+
+    def mean(batch: np.ndarray) -> torch.Tensor:
+        threads.append(torch.get_num_threads())
+        return torch.tensor([[batch.mean()]])
+
+    def fail(_: np.ndarray) -> torch.Tensor:
+        raise CheckpointError(Path("file"), "it cannot be read", "copy it again")
+
+    try:
+        batches = list(noise(many, 2, 4, 4))
+        assert_close(torch.cat(core_by_core(mean, batches))[:, 0], torch.tensor([batch.mean() for batch in batches]))
+        assert set(threads) == ({2} if many == 1 else {1})
+        with pytest.raises(CheckpointError):
+            core_by_core(fail, batches)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(cores)
 
 
 def test_directions_have_length_one(lite0: Lite0) -> None:
