@@ -46,7 +46,7 @@ def demo() -> Recipe:
             "alignment": text,
             "aesthetics": text.model_copy(update=falling),
         },
-        sampling=SamplingConfig(solver="euler", steps=25, guidance=3.0, guided_above=0.5, batch=100),
+        sampling=SamplingConfig(solver="euler", steps=15, guidance=3.0, guided_above=0.5, batch=100),
     )
 
 
@@ -72,7 +72,7 @@ def shipped() -> Recipe:
         optimizer = stage.optimizer.model_copy(update={"warmup": warmup})
         stages[name] = stage.model_copy(update={**same, "images": pictures[name], "optimizer": optimizer})
     network = base.network.model_copy(update={"width": 320, "heads": 5})
-    sampling = base.sampling.model_copy(update={"guided_above": 0.0})
+    sampling = base.sampling.model_copy(update={"steps": 25, "guided_above": 0.0})
     changes = {"name": "emoji", "network": network, "stages": stages, "sampling": sampling, "probe_every": 1_000_000}
     return base.model_copy(update=changes)
 
