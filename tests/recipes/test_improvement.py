@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.testing import assert_close
 
 from pinxit.errors import CheckpointError, DataError, DivergenceError, Stopped
 from pinxit.improve import phase
-from pinxit.improve.folder import read_improver_card
+from pinxit.improve.folder import load_gap, read_improver_card
 from pinxit.improve.order import Order
 from pinxit.improve.refine import Improver
+from pinxit.improve.score import DifferenceScore
+from pinxit.improve.template import Question
 from pinxit.ledger.meter import read_ledger
 from pinxit.ledger.report import bill
 from pinxit.models.config import FolderLanguageConfig, LoraConfig
@@ -169,6 +172,23 @@ def test_without_held_out_pairs_it_says_so_and_ends(tmp_path: Path, capsys: pyte
     assert improve(tiny(source, pairs={"held_out": 0}), tmp_path / "run") is None
     assert "order: no pair was held out" in capsys.readouterr().out
     assert not (tmp_path / "run" / "order.json").exists()
+
+
+def test_gaps_may_be_differences_of_two_rewards_which_is_then_all_that_is_learned(tmp_path: Path) -> None:
+    source = write_preferences(tmp_path / "preferences.jsonl")
+    measured = improve(tiny(source, compared="difference"), tmp_path / "run")
+    assert measured is not None
+    wl, ww, ll, lw = measured.means
+    assert (ww, ll) == (0, 0)
+    assert wl == pytest.approx(-lw)
+    assert not (tmp_path / "run" / "phases" / "gap").exists()
+    assert read_improver_card(tmp_path / "run").compared == "difference"
+    improver = Improver.load(tmp_path / "run")
+    question = [Question("red cat house", "a red cat.")]
+    model = load_gap(tmp_path / "run")
+    wanted = DifferenceScore(model)(question, ["a blue owl."])
+    assert_close(improver.score(question, ["a blue owl."]), wanted)
+    assert float(wanted) != 0
 
 
 def test_adapters_are_stored_alone_and_refused_on_another_model(tmp_path: Path) -> None:

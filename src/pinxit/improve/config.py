@@ -9,6 +9,7 @@ from pinxit.models.config import LanguageConfig, SmallLanguageConfig
 from pinxit.train.config import ComputeConfig, OptimizerConfig
 
 SCENES = "scenes"  # the synthetic set's name
+Compared = Literal["gap", "difference"]
 
 
 class PairsConfig(Config):
@@ -138,7 +139,10 @@ class ImproveConfig(Config):
         "imitation", description="as what: the imitating policy and improver, or the language model below"
     )
     reward: RewardConfig = Field(RewardConfig(), description="of one answer")
-    gap: RewardConfig = Field(RewardConfig(), description="of one answer over another")
+    compared: Compared = Field(
+        "gap", description="what tells how much better an answer is: a reward of gaps, or the difference of two rewards"
+    )
+    gap: RewardConfig = Field(RewardConfig(), description="of one answer over another; not learned for differences")
     policy: ReinforcementConfig = ReinforcementConfig()
     curriculum: CurriculumConfig = CurriculumConfig()
     refine: RefineConfig = RefineConfig()

@@ -1,8 +1,8 @@
 """An improver on disk: the folder that a finished run leaves, and that `Improver.load` opens.
 
-`improver/` and `policy/` hold language models, `gap/` the reward of gaps, each as transformers and peft write them;
-`card.json` says where they come from and how answers are refined. An improver may do without the policy, whose answers
-it then cannot begin with.
+`improver/` and `policy/` hold language models, `gap/` the reward that tells gaps, each as transformers and peft write
+them; `card.json` says where they come from and how answers are refined. An improver may do without the policy, whose
+answers it then cannot begin with.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from pinxit.config import Config
 from pinxit.errors import CheckpointError
 from pinxit.generate.card import Licence
-from pinxit.improve.config import RefineConfig
+from pinxit.improve.config import Compared, RefineConfig
 from pinxit.improve.order import Order
 from pinxit.improve.score import RewardModel, load_reward, save_reward
 from pinxit.models.config import FolderLanguageConfig
@@ -33,6 +33,7 @@ class ImproverCard(Config):
 
     version: int = Field(1, ge=1, le=1)
     refine: RefineConfig
+    compared: Compared = Field("gap", description="what is in gap/: a reward of gaps, or one of answers, to subtract")
     model: str = Field(description="the language model that the run began with")
     data: str = Field(description="the preferences")
     pairs: Mapping[str, int] = Field(description="rows found, used, and refused for each reason")
@@ -96,7 +97,7 @@ def load_speaker(place: Path, device: Device = "cpu") -> CausalLanguage:
 
 
 def load_gap(folder: Path, device: Device = "cpu") -> RewardModel:
-    """The reward of gaps in an improver's folder."""
+    """The reward that tells gaps, in an improver's folder."""
     return load_reward(load_speaker(folder / GAP, device), folder / GAP)
 
 

@@ -9,7 +9,7 @@ from pinxit.errors import DataError
 from pinxit.improve.config import RefineConfig
 from pinxit.improve.folder import IMPROVER, POLICY, find_improver, load_gap, load_speaker, read_improver_card
 from pinxit.improve.rollout import answer
-from pinxit.improve.score import GapScore, Score
+from pinxit.improve.score import Score, compare_by
 from pinxit.improve.sequence import SLACK
 from pinxit.improve.template import Question, join
 from pinxit.models.device import Device
@@ -78,11 +78,12 @@ class Improver:
         Raises CheckpointError where there is none, and where an adapter belongs to another model.
         """
         place = find_improver(None if folder is None else Path(folder))
-        config = read_improver_card(place).refine
+        card = read_improver_card(place)
+        config = card.refine
         if rounds is not None:
             config = RefineConfig.model_validate(config.model_dump() | {"rounds": rounds})
         policy = load_speaker(place / POLICY, device) if (place / POLICY).is_dir() else None
-        score = GapScore(load_gap(place, device))
+        score = compare_by(card.compared, load_gap(place, device))
         return cls(load_speaker(place / IMPROVER, device), score, config, seed, policy=policy)
 
     def __call__(self, prompt: str, answer: str | None = None) -> str:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pinxit.errors import CheckpointError
+from pinxit.improve.config import Compared
 from pinxit.improve.sequence import encode, stack
 from pinxit.improve.template import Question
 from pinxit.models.language import CausalLanguage
@@ -103,7 +104,7 @@ class GapScore:
 
 
 class DifferenceScore:
-    """r(x, y) - r(x, y_ref): the gap that a reward of single answers tells, to compare with."""
+    """r(x, y) - r(x, y_ref): the gap that a reward of single answers tells."""
 
     def __init__(self, model: RewardModel) -> None:
         self.score = AnswerScore(model)
@@ -112,6 +113,11 @@ class DifferenceScore:
         """One number an answer."""
         references = [question.reference or "" for question in questions]
         return self.score(questions, answers) - self.score(questions, references)
+
+
+def compare_by(compared: Compared, model: RewardModel) -> Score:
+    """The score of gaps by that reward model."""
+    return GapScore(model) if compared == "gap" else DifferenceScore(model)
 
 
 def save_reward(model: RewardModel, folder: Path, base: str | None = None, *, half: bool = False) -> None:

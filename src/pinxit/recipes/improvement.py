@@ -13,7 +13,7 @@ from pinxit.improve.config import ImproveConfig
 from pinxit.improve.folder import IMPROVER, POLICY, ImproverCard, save_improver
 from pinxit.improve.order import Order, order
 from pinxit.improve.phase import Place, imitate, learn_gap, learn_reward, reinforce_improver, reinforce_policy
-from pinxit.improve.score import AnswerScore, GapScore, RewardModel
+from pinxit.improve.score import AnswerScore, RewardModel, Score, compare_by
 from pinxit.ledger.budget import Budget, Purse, never_spent
 from pinxit.ledger.meter import Meter
 from pinxit.ledger.report import bill
@@ -25,12 +25,12 @@ from pinxit.recipes.preference import PHASES, Preferences, claim, open_preferenc
 from pinxit.rng import seed_at
 from pinxit.train.compute import choose_compute
 
-ORDER = "order.json"  # how the gap reward orders held-out pairs
+ORDER = "order.json"  # how gaps order held-out pairs
 PART = 10  # a phase is told by the means of its first and last tenth
 
 
 def improve(config: ImproveConfig, folder: Path, budget: Budget | None = None) -> Order | None:
-    """The folder holds a finished improver. Of its gap reward the order on held-out pairs is given, if there are any.
+    """The folder holds a finished improver. Of its gaps the order on held-out pairs is given, if there are any.
 
     Goes on where it was stopped. Raises Stopped once it has saved itself, if that was asked for or the budget is spent.
     """
@@ -53,14 +53,18 @@ def improve(config: ImproveConfig, folder: Path, budget: Budget | None = None) -
     reward, gap = _rewards(config, language, policy, improver)
     with _phase(root, "reward", "how good one answer is") as place:
         learn_reward(reward, parts.reward, config.reward, place)
-    with _phase(root, "gap", "how much better one answer is than another") as place:
-        learn_gap(gap, parts.reward, config.gap, place)
-    measured = _measure_order(gap, found, folder, meter)
+    if config.compared == "gap":
+        with _phase(root, "gap", "how much better one answer is than another") as place:
+            learn_gap(gap, parts.reward, config.gap, place)
+    else:
+        gap = reward
+    by = compare_by(config.compared, gap)
+    measured = _measure_order(by, found, folder, meter)
 
     with _phase(root, "policy", "reinforcement by the reward") as place:
         reinforce_policy(policy, parts.reinforcement, AnswerScore(reward), config.policy, place)
     with _phase(root, "improver", "reinforcement by the gap, round by round") as place:
-        reinforce_improver(improver, policy, parts.reinforcement, GapScore(gap), config.curriculum, place)
+        reinforce_improver(improver, policy, parts.reinforcement, by, config.curriculum, place)
 
     base = config.language.folder if isinstance(config.language, FolderLanguageConfig) else None
     speakers = {POLICY: policy, IMPROVER: improver}
@@ -110,13 +114,13 @@ def tell(rows: Sequence[Mapping[str, object]]) -> str:
     return f"loss {mean('loss', first):.3f} -> {mean('loss', last):.3f} a token"
 
 
-def _measure_order(gap: RewardModel, found: Preferences, folder: Path, meter: Meter) -> Order | None:
+def _measure_order(by: Score, found: Preferences, folder: Path, meter: Meter) -> Order | None:
     """The order on the pairs kept from training, printed and kept in `order.json`."""
     if not found.parts.held_out:
-        _say("order: no pair was held out, so nothing tells how the gap reward orders new ones")
+        _say("order: no pair was held out, so nothing tells how gaps order new ones")
         return None
     with meter.stage("gap", "evaluate"):
-        measured = order(GapScore(gap), found.parts.held_out)
+        measured = order(by, found.parts.held_out)
     (folder / ORDER).write_text(measured.model_dump_json(indent=2) + "\n", encoding="utf-8")
     _say(f"order: {measured}")
     return measured
@@ -131,8 +135,8 @@ def _card(config: ImproveConfig, counts: Mapping[str, int], measured: Order | No
         licences.append(Licence(name=model, spdx="NOASSERTION", note=f"the language model; {terms}"))
     total = bill(folder).total
     return ImproverCard(
-        refine=config.refine, model=model, data=config.pairs.source, pairs=counts, order=measured,
-        licences=tuple(licences), ledger={"seconds": total.seconds, "joules": total.joules},
+        refine=config.refine, compared=config.compared, model=model, data=config.pairs.source, pairs=counts,
+        order=measured, licences=tuple(licences), ledger={"seconds": total.seconds, "joules": total.joules},
     )  # fmt: skip
 
 
