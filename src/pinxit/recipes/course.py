@@ -76,7 +76,8 @@ class Course:
         place = read_place(saved[-1]) if saved else None
         state: TrainState | None = None
         with Stopper() as stopper:
-            for index, (name, stage) in enumerate(self.recipe.stages.items()):
+            for index, name in enumerate(self.recipe.stages):
+                stage = self.recipe.stages[name]  # as it is by now: see `change`
                 if place and place["stage"] > index:
                     continue
                 with self.meter.stage(name, "encode"):
@@ -95,6 +96,11 @@ class Course:
                 self._train(name, stage, state, material, stopper, compute)
         assert state is not None
         return state
+
+    def change(self, recipe: Recipe) -> None:
+        """From the next stage on the run is of another recipe, which may differ in stages that have not begun."""
+        self.recipe = recipe
+        self._write_recipe()
 
     def _train(  # noqa: PLR0917  (all of a stage)
         self, name: str, stage: StageConfig, state: TrainState, material: Material, stopper: Stopper, compute: Compute
@@ -138,9 +144,14 @@ class Course:
                 self.folder, "it holds a run of another recipe", "choose another folder, or go on with its recipe.yaml"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(dump_recipe(self.recipe), encoding="utf-8")
+        self._write_recipe()
         if not (self.folder / PLAN).is_file():
             plan(self.recipe, find_machine(HERE), rate_of=self.rate_of).keep(self.folder)
+
+    def _write_recipe(self) -> None:
+        part = self.folder / ".recipe.part"
+        part.write_text(dump_recipe(self.recipe), encoding="utf-8")
+        part.rename(self.folder / "recipe.yaml")
 
     def _is_another(self, recipe: Recipe) -> bool:
         """Whether it would train something else, wherever it computes."""

@@ -1,6 +1,7 @@
 """The demo: an overfit check, three stages on one style sized to this machine, scores, and the page that shows it."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -15,12 +16,12 @@ from pinxit.data.split import split
 from pinxit.errors import CheckpointError, DivergenceError
 from pinxit.ledger.budget import Budget
 from pinxit.ledger.machine import HERE, find_machine
-from pinxit.ledger.meter import Meter
+from pinxit.ledger.meter import Meter, read_ledger
 from pinxit.ledger.tariff import Rate
 from pinxit.log import Bar, console
 from pinxit.recipes.build import begin_stage, objective_for
 from pinxit.recipes.calibrate import rate_here
-from pinxit.recipes.course import Course
+from pinxit.recipes.course import Course, StageEnd
 from pinxit.recipes.emoji import demo
 from pinxit.recipes.finish import known_prompt, next_commands, save_model
 from pinxit.recipes.material import Material, open_material
@@ -90,12 +91,46 @@ def sized(recipe: Recipe, pictures_per_second: float, minutes: float) -> Recipe:
     cost = {name: _operations(recipe, stage) for name, stage in recipe.stages.items()}
     rate = pictures_per_second * cost["alignment"]
     scale = minutes * 60 * rate / sum(stage.images * cost[name] for name, stage in recipe.stages.items())
-    stages = {
-        name: stage.model_copy(
-            update={"images": max(stage.batch, round(stage.images * scale / stage.batch) * stage.batch)}
-        )
-        for name, stage in recipe.stages.items()
-    }
+    return _scaled(recipe, dict.fromkeys(recipe.stages, scale))
+
+
+def resized(recipe: Recipe, ended: str, rate: float, seconds: float) -> Recipe:
+    """The recipe with the stages after `ended` scaled to end in so many seconds at `rate` operations a second: between
+    half and twice their pictures.
+    """
+    names = list(recipe.stages)
+    left = names[names.index(ended) + 1 :]
+    cost = {name: _operations(recipe, recipe.stages[name]) for name in left}
+    scale = seconds * rate / max(1.0, sum(recipe.stages[name].images * cost[name] for name in left))
+    scale = min(2.0, max(0.5, scale))
+    return _scaled(recipe, dict.fromkeys(left, scale))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Called at the end of each stage: what is left is sized anew by how fast that stage was trained, so that all
+    training takes `minutes` though the check was too short to tell, or other work came between.
+    """
+
+    course: Course
+    minutes: float
+
+    def __call__(self, end: StageEnd) -> None:
+        """The stages that follow have their new sizes, in `recipe.yaml` too."""
+        trained = [line for line in read_ledger(end.folder) if line.phase == "train"]
+        seconds = sum(line.seconds for line in trained if line.stage == end.name)
+        left = 60 * self.minutes - sum(line.seconds for line in trained)
+        rate = end.stage.images * _operations(end.recipe, end.stage) / seconds
+        self.course.change(resized(end.recipe, end.name, rate, left))
+
+
+def _scaled(recipe: Recipe, scale: Mapping[str, float]) -> Recipe:
+    """The recipe with so many times the pictures in these stages, in whole batches and at least one."""
+    stages = dict(recipe.stages)
+    for name, times in scale.items():
+        stage = stages[name]
+        images = max(stage.batch, round(stage.images * times / stage.batch) * stage.batch)
+        stages[name] = stage.model_copy(update={"images": images})
     return recipe.model_copy(update={"stages": stages})
 
 
@@ -146,8 +181,9 @@ def run_demo(folder: Path, minutes: float, budget: Budget | None = None) -> Path
     assert isinstance(data, EmojiDataConfig)
     parts = split(load_art(data.styles))
     scorer = Scorer(parts.training, parts.unseen_style)
-    course = Course(recipe, folder, after_stage=[scorer], budget=budget, rate_of=rate_of)
+    course = Course(recipe, folder, budget=budget, rate_of=rate_of)
+    course.after_stage = [scorer, Pace(course, minutes)]
     state = course.run()
-    save_model(recipe, state, folder)
-    *commands, _ = next_commands(recipe, folder, known_prompt(data))
+    save_model(course.recipe, state, folder)
+    *commands, _ = next_commands(course.recipe, folder, known_prompt(data))
     return write_page(folder, [*commands, "pinxit data import ~/pictures --out data/own"])

@@ -21,7 +21,7 @@ def demo() -> Recipe:
     text = StageConfig(
         teaches="text",
         data=art,
-        images=110_000,
+        images=100_000,
         resolution=64,
         batch=64,
         position_scale=4 / 3,
@@ -34,7 +34,7 @@ def demo() -> Recipe:
         "resolution": 48,
         "position_scale": 1.0,
     }
-    falling = {"images": 80_000, "buckets": True, "optimizer": optimizer.model_copy(update={"decay": 1.0})}
+    falling = {"images": 90_000, "buckets": True, "optimizer": optimizer.model_copy(update={"decay": 1.0})}
     return Recipe(
         name="demo",
         network=TransformerConfig(
