@@ -20,11 +20,12 @@ from pinxit.ledger.report import bill
 from pinxit.models.dit import DiT
 from pinxit.models.transformer import Transformer
 from pinxit.recipes import course as course_module
-from pinxit.recipes.course import Course
+from pinxit.recipes.course import Course, StageEnd
 from pinxit.recipes.emoji import smallest
 from pinxit.recipes.finish import save_model
 from pinxit.recipes.material import PROBES
 from pinxit.recipes.page import write_page
+from pinxit.recipes.table import load_recipe
 from pinxit.recipes.work import work_of
 from pinxit.train.checkpoint import complete_checkpoints, read_place
 from pinxit.train.run import StepReport
@@ -57,6 +58,25 @@ def test_all_stages_run_and_the_probe_loss_falls(straight: tuple[Path, Mapping[s
     training = [row["loss"] for row in probes if row["split"] == "training"]
     assert training[-1] < training[0]
     assert {json.loads(line)["stage"] for line in (folder / "steps.jsonl").read_text().splitlines()} == set(stages)
+
+
+def test_a_stage_that_has_not_begun_may_be_changed_and_the_run_goes_on_from_the_changed_recipe(tmp_path: Path) -> None:
+    stages = {name: smallest().stages[name] for name in ("pixels", "alignment")}
+    course = Course(smallest().model_copy(update={"stages": stages}), tmp_path)
+
+    def shorten(end: StageEnd) -> None:
+        assert end.recipe == course.recipe
+        if end.name == "pixels":
+            short = stages["alignment"].model_copy(update={"images": 32})
+            course.change(course.recipe.model_copy(update={"stages": stages | {"alignment": short}}))
+
+    course.after_stage = [shorten]
+    assert course.run().seen == 192 + 32
+    saved = load_recipe(str(tmp_path / "recipe.yaml"))
+    assert saved == course.recipe
+    assert Course(saved, tmp_path).run().seen == 192 + 32
+    with pytest.raises(CheckpointError, match="it holds a run of another recipe"):
+        Course(smallest().model_copy(update={"stages": stages}), tmp_path).run()
 
 
 def test_the_ledger_counts_every_step_and_every_probe_loss(

@@ -6,17 +6,21 @@ import pytest
 import torch
 
 from pinxit.data.config import Fingerprint
+from pinxit.data.emoji import load_art
 from pinxit.data.encode import encode
 from pinxit.data.kind import Caption, Record
 from pinxit.data.loader import plan
-from pinxit.errors import DivergenceError
+from pinxit.errors import DataError, DivergenceError
+from pinxit.ledger.meter import read_ledger
 from pinxit.models.autoencoder import SmallAutoencoder, SmallCodec
 from pinxit.models.config import MiniLMConfig, SmallAutoencoderConfig
 from pinxit.models.text import load_text
-from pinxit.recipes.demo import overfit, sized
+from pinxit.recipes.course import Course
+from pinxit.recipes.demo import Pace, overfit, resized, sized
 from pinxit.recipes.emoji import demo, smallest
 from pinxit.recipes.material import Material
 from pinxit.recipes.recipe import Recipe
+from pinxit.recipes.table import load_recipe
 from pinxit.recipes.work import work_of
 from pinxit.rng import numpy_at
 from pinxit.train import diffusion
@@ -73,6 +77,47 @@ def test_the_demo_is_sized_to_the_machine_and_keeps_its_shares() -> None:
     assert sum(work.values()) / rate == pytest.approx(600, rel=0.02)
     resolutions = [stage.resolution for stage in slow.stages.values()]
     assert resolutions == [48, 64, 64]
+
+
+def operations(recipe: Recipe, name: str) -> int:
+    stage = recipe.stages[name]
+    return work_of(recipe, stage, is_padded=False).operations(stage, 10**9)
+
+
+def test_what_is_left_is_sized_anew_by_the_rate_and_the_time_that_is_left() -> None:
+    before = sized(demo(), 100.0, 10.0)
+    rate = 100 * operations(before, "alignment") / before.stages["alignment"].images
+    after = resized(before, "pixels", rate, 400.0)
+    assert after.stages["pixels"] == before.stages["pixels"]
+    left = ("alignment", "aesthetics")
+    assert sum(operations(after, name) for name in left) / rate == pytest.approx(400, rel=0.02)
+    shares = [recipe.stages["alignment"].images / recipe.stages["aesthetics"].images for recipe in (before, after)]
+    assert shares[0] == pytest.approx(shares[1], rel=0.02)
+    last = resized(after, "alignment", rate, 150.0)
+    assert last.stages["alignment"] == after.stages["alignment"]
+    assert operations(last, "aesthetics") / rate == pytest.approx(150, rel=0.02)
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(-60.0, 0.5), (10_000.0, 2)])
+def test_it_is_sized_to_half_at_least_and_to_twice_at_most(seconds: float, times: float) -> None:
+    before = sized(demo(), 100.0, 10.0)
+    after = resized(before, "alignment", operations(before, "alignment") / 300, seconds)
+    assert after.stages["aesthetics"].images == pytest.approx(times * before.stages["aesthetics"].images, rel=0.01)
+    assert resized(before, "aesthetics", 1e9, seconds) == before
+
+
+def test_a_run_that_is_late_halves_what_is_left_and_says_so_in_its_recipe(tmp_path: Path) -> None:
+    try:
+        load_art(("Fxemoji",), 16)
+    except DataError:
+        pytest.skip("the emoji art is not there: pinxit data emoji")
+    course = Course(smallest(), tmp_path)
+    course.after_stage = [Pace(course, 1e-6)]
+    before = {name: stage.images for name, stage in smallest().stages.items()}
+    assert course.run().seen == before["pixels"] + before["alignment"] // 2 + before["aesthetics"] // 4
+    assert load_recipe(str(tmp_path / "recipe.yaml")) == course.recipe
+    lines = [(line.stage, line.pictures) for line in read_ledger(tmp_path) if line.phase == "train"]
+    assert lines == [(name, stage.images) for name, stage in course.recipe.stages.items()]
 
 
 def test_a_run_is_never_sized_to_nothing() -> None:
