@@ -23,7 +23,7 @@ class Arguments(Stopping):
     """
 
     out: Path = Field(Path("runs/demo"), description="the run folder")
-    minutes: float = Field(15.0, gt=0, description="of training; the pictures are counted from this machine's speed")
+    minutes: float = Field(14.5, gt=0, description="of training; the pictures are counted from this machine's speed")
 
 
 def main(verb: str, words: Sequence[str]) -> None:
