@@ -11,12 +11,12 @@ from pinxit.data.encode import encode
 from pinxit.data.kind import Caption, Record
 from pinxit.data.loader import plan
 from pinxit.errors import DataError, DivergenceError
-from pinxit.ledger.meter import read_ledger
+from pinxit.ledger.meter import Meter, read_ledger
 from pinxit.models.autoencoder import SmallAutoencoder, SmallCodec
 from pinxit.models.config import MiniLMConfig, SmallAutoencoderConfig
 from pinxit.models.text import load_text
 from pinxit.recipes.course import Course
-from pinxit.recipes.demo import Pace, overfit, resized, sized
+from pinxit.recipes.demo import BESIDE, Pace, overfit, resized, seconds_left, sized
 from pinxit.recipes.emoji import demo, smallest
 from pinxit.recipes.material import Material
 from pinxit.recipes.recipe import Recipe
@@ -118,6 +118,16 @@ def test_a_run_that_is_late_halves_what_is_left_and_says_so_in_its_recipe(tmp_pa
     assert load_recipe(str(tmp_path / "recipe.yaml")) == course.recipe
     lines = [(line.stage, line.pictures) for line in read_ledger(tmp_path) if line.phase == "train"]
     assert lines == [(name, stage.images) for name, stage in course.recipe.stages.items()]
+
+
+def test_what_is_left_for_training_is_what_nothing_else_takes(tmp_path: Path) -> None:
+    meter = Meter(tmp_path)
+    for phase in ("encode", "train"):
+        with meter.stage("before", phase):
+            pass
+    spent = sum(line.seconds for line in read_ledger(tmp_path))
+    assert seconds_left(tmp_path, 10.0, 2) == pytest.approx(600 - spent - 2 * BESIDE)
+    assert seconds_left(tmp_path, 0.01, 1) < 0
 
 
 def test_a_run_is_never_sized_to_nothing() -> None:

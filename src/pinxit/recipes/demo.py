@@ -16,7 +16,7 @@ from pinxit.data.split import split
 from pinxit.errors import CheckpointError, DivergenceError
 from pinxit.ledger.budget import Budget
 from pinxit.ledger.machine import HERE, find_machine
-from pinxit.ledger.meter import Meter, read_ledger
+from pinxit.ledger.meter import TRAIN, Meter, read_ledger
 from pinxit.ledger.tariff import Rate
 from pinxit.log import Bar, console
 from pinxit.recipes.build import begin_stage, objective_for
@@ -41,6 +41,7 @@ from pinxit.train.state import TrainState
 OVERFIT = 8  # pictures of the check
 OVERFIT_STEPS = 60
 OVERFIT_SHARE = 0.35  # of its first value, below which the loss must have fallen
+BESIDE = 30.0  # seconds that a stage takes besides its training: encoding, drawing, scoring
 
 
 @dataclass(frozen=True)
@@ -108,8 +109,8 @@ def resized(recipe: Recipe, ended: str, rate: float, seconds: float) -> Recipe:
 
 @dataclass(frozen=True)
 class Pace:
-    """Called at the end of each stage: what is left is sized anew by how fast that stage was trained, so that all
-    training takes `minutes` though the check was too short to tell, or other work came between.
+    """Called at the end of each stage: what is left is sized anew by how fast that stage was trained, so that the whole
+    run takes `minutes` though the check was too short to tell, or other work came between.
     """
 
     course: Course
@@ -117,11 +118,17 @@ class Pace:
 
     def __call__(self, end: StageEnd) -> None:
         """The stages that follow have their new sizes, in `recipe.yaml` too."""
-        trained = [line for line in read_ledger(end.folder) if line.phase == "train"]
-        seconds = sum(line.seconds for line in trained if line.stage == end.name)
-        left = 60 * self.minutes - sum(line.seconds for line in trained)
+        lines = read_ledger(end.folder)
+        seconds = sum(line.seconds for line in lines if (line.stage, line.phase) == (end.name, TRAIN))
         rate = end.stage.images * _operations(end.recipe, end.stage) / seconds
+        names = list(end.recipe.stages)
+        left = seconds_left(end.folder, self.minutes, len(names) - 1 - names.index(end.name))
         self.course.change(resized(end.recipe, end.name, rate, left))
+
+
+def seconds_left(folder: Path, minutes: float, stages: int) -> float:
+    """What a run of so many minutes has left to train the stages that are left; negative where it is late."""
+    return 60 * minutes - sum(line.seconds for line in read_ledger(folder)) - BESIDE * stages
 
 
 def _scaled(recipe: Recipe, scale: Mapping[str, float]) -> Recipe:
@@ -151,7 +158,7 @@ def _rate(recipe: Recipe, pictures_per_second: float) -> RateOf:
 
 
 def run_demo(folder: Path, minutes: float, budget: Budget | None = None) -> Path:
-    """The page of a whole run on real pictures, trained for about `minutes`; goes on where it was stopped.
+    """The page of a whole run on real pictures, which takes about `minutes`; goes on where it was stopped.
 
     Raises Stopped once it has saved itself, if that was asked for or the budget is spent.
     """
@@ -175,7 +182,8 @@ def run_demo(folder: Path, minutes: float, budget: Budget | None = None) -> Path
             f"{check.pictures_per_second:.0f} pictures/s",
             highlight=False,
         )
-        recipe = sized(recipe, check.pictures_per_second, minutes)
+        left = seconds_left(folder, minutes, len(recipe.stages)) / 60
+        recipe = sized(recipe, check.pictures_per_second, max(left, minutes / 2))
         rate_of = _rate(recipe, check.pictures_per_second)
     data = recipe.stages["alignment"].data
     assert isinstance(data, EmojiDataConfig)
