@@ -57,6 +57,12 @@ def test_all_stages_run_and_the_probe_loss_falls(straight: tuple[Path, Mapping[s
     assert {row["split"] for row in probes} == {"training", "held out"}
     training = [row["loss"] for row in probes if row["split"] == "training"]
     assert training[-1] < training[0]
+    newest = complete_checkpoints(folder)[-1]
+    assert load_recipe(str(newest / "recipe.yaml")) == load_recipe(str(folder / "recipe.yaml"))
+    for row in probes:
+        known = [each for each in row["bands"] if each is not None]
+        assert min(known) <= row["loss"] <= max(known)
+        assert [each is None for each in row["bands"]] == [each is None for each in row["blind"]]
     assert {json.loads(line)["stage"] for line in (folder / "steps.jsonl").read_text().splitlines()} == set(stages)
 
 

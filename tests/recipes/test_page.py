@@ -88,6 +88,7 @@ def _write_numbers(folder: Path) -> None:
         folder / "probe.jsonl",
         (
             {"seen": seen, "split": split, "loss": 0.5 + np.exp(-seen / 60_000) + gap * seen / 324_000}
+            | {"stage": "alignment", "bands": [0.4, 0.5, None, 0.6123], "blind": [1.1, 1.2, None, 1.4567]}
             for seen in range(0, 324_000, 20_000)
             for split, gap in (("training", 0.0), ("held-out", 0.06))
         ),

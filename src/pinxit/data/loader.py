@@ -45,6 +45,15 @@ class Plan:
             parts += [filled[first : first + self.batch] for first in range(0, wanted, self.batch)]
         return [parts[i] for i in numpy_at(seed, f"epoch/{number}").permutation(len(parts))]
 
+    def __str__(self) -> str:
+        """One line: how many pictures in how many buckets, and how often one is seen in an epoch."""
+        repeats = [float(str(row["repeat"])) for row in self.table()]
+        count = sum(len(places) for _, places in self.buckets)
+        least, most = min(repeats), max(repeats)
+        often = f"{least:g} times" if least == most else f"{least:g} to {most:g} times"
+        buckets = "one bucket" if len(repeats) == 1 else f"{len(repeats)} buckets"
+        return f"{count:,} pictures in {buckets}, all used, each {often} an epoch"
+
     def table(self) -> list[dict[str, object]]:
         """For each bucket: its size, its pictures, and how often one is seen in an epoch on average."""
         return [

@@ -38,6 +38,11 @@ class Flow:
         """Mean squared error of the velocity, a picture (Esser et al. 2024, eq. 12)."""
         return reduce((output - (eps - clean)).square(), "b c h w -> b", "mean")
 
+    def blind(self, x_t: Latent, time: Float[Tensor, "b"]) -> Latent:
+        """The mean of the velocity given x_t: (2 t - 1) / (t² + (1 - t)²) x_t."""
+        t = rearrange(time / 1000, "b -> b 1 1 1")
+        return (2 * t - 1) / (t**2 + (1 - t) ** 2) * x_t
+
     def clean(self, output: Latent, x_t: Latent, alpha: Number, sigma: Number) -> Latent:
         """The clean latent: x_t - t velocity."""
         return x_t - sigma * output

@@ -70,6 +70,10 @@ class IDDPM:
         nats = torch.where(rearrange(time, "b -> b 1 1 1") == 0, likelihood, divergence)
         return reduce(nats, "b c h w -> b", "mean") / log(2)
 
+    def blind(self, x_t: Latent, time: Float[Tensor, "b"]) -> Float[Tensor, "b c2 h w"]:
+        """The mean of eps given x_t, sigma x_t; the variance at its upper bound, which is that of such latents."""
+        return torch.cat([self._at("sigma", time, x_t) * x_t, torch.ones_like(x_t)], 1)
+
     def clean(
         self, output: Float[Tensor, "b c2 h w"], x_t: Latent, alpha: Number, sigma: Number
     ) -> Float[Tensor, "b c h w"]:

@@ -57,6 +57,10 @@ class Process(Protocol):
         """The training loss of every picture."""
         ...
 
+    def blind(self, x_t: Latent, time: Float[Tensor, "b"]) -> Float[Tensor, "b c2 h w"]:
+        """The best output of who knows how noise is mixed in, no more: clean latents are normal, of deviation 1."""
+        ...
+
     def clean(
         self, output: Float[Tensor, "b c2 h w"], x_t: Latent, alpha: Number, sigma: Number
     ) -> Float[Tensor, "b c h w"]:

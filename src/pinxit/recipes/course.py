@@ -10,13 +10,13 @@ from pinxit.ledger.budget import Budget, Purse, never_spent
 from pinxit.ledger.machine import HERE, find_machine
 from pinxit.ledger.meter import Meter
 from pinxit.ledger.report import PLAN
-from pinxit.log import Bar, drop_lines_after
+from pinxit.log import Bar, console, drop_lines_after
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import begin_stage, objective_for
 from pinxit.recipes.calibrate import peak_here, rate_here
 from pinxit.recipes.material import Material, open_material
 from pinxit.recipes.plan import RateOf, plan
-from pinxit.recipes.probe import probe
+from pinxit.recipes.probe import probe, say_what_is_off
 from pinxit.recipes.recipe import Recipe, StageConfig
 from pinxit.recipes.table import dump_recipe, load_recipe
 from pinxit.recipes.work import work_of
@@ -116,6 +116,7 @@ class Course:
             self.meter.note(operations=float(looked_at * work.network.forward))
 
         compute.prepare(state.model)
+        console.print(f"{name}: {material.plan}", markup=False, highlight=False, soft_wrap=True)
         loader = material.loader(state.started)
         with Bar(name, stage.images, state.seen_in_stage) as bar, self.meter.stage(name) as meter:
             hooks: list[Hook] = [
@@ -132,6 +133,8 @@ class Course:
             if begun < end and end % self.recipe.probe_every:
                 look(state)
         loader.close()
+        if off := say_what_is_off(self.folder / "probe.jsonl", name):
+            console.print(off, markup=False, highlight=False, soft_wrap=True)
         write_checkpoint(state, self.folder)
         with self.meter.stage(name, "evaluate"):
             for action in self.after_stage:

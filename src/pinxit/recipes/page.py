@@ -13,7 +13,7 @@ from pinxit.ledger.quantity import say_number
 from pinxit.recipes.chart import Curve, draw
 from pinxit.recipes.markup import Cell, figure, note, picture, picture_file, section, table
 from pinxit.recipes.receipt import costs, facts
-from pinxit.recipes.result import NEXT, Nearest, Result, Score, Sheet, read_result
+from pinxit.recipes.result import NEXT, Nearest, Probe, Result, Score, Sheet, read_result
 from pinxit.recipes.sheet import cut, grid
 
 PAGE = "report.html"
@@ -201,7 +201,25 @@ def _probes(result: Result) -> str:
     keys = "".join(f'<span class="key c{place}">{escape(split)}</span>' for place, split in enumerate(splits))
     chart = draw(curves, "probe loss: " + ", ".join(splits))
     remark = "the same pictures at the same noise and times: where the two part, it is learning by heart"
-    return figure(chart + f"<p>{keys}</p>", "probe loss", remark)
+    return figure(chart + f"<p>{keys}</p>", "probe loss", remark) + _bands(result.probes)
+
+
+def _bands(probes: Sequence[Probe]) -> str:
+    """Each stage's last losses by the noise's share, beside what knowing nothing of pictures loses."""
+    last = {(probe.stage, probe.split): probe for probe in probes if probe.bands}
+    if not last:
+        return ""
+
+    def row(name: str, numbers: Sequence[float | None]) -> tuple[str, ...]:
+        return (name, *("" if each is None else f"{each:.3f}" for each in numbers))
+
+    rows = []
+    for (stage, split), probe in last.items():
+        rows.append(row(f"{stage}, {split}", probe.bands))
+        rows.append(row("knowing nothing", probe.blind))
+    quarters = ("least noise", "second quarter", "third quarter", "most noise")
+    remark = "probe loss by time: a stage that loses more than knowing nothing of pictures does is off"
+    return figure(table(("", *quarters), rows), "by noise", remark)
 
 
 def _works(result: Result) -> str:

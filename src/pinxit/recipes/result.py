@@ -71,11 +71,17 @@ class Step(Row):
 
 
 class Probe(Row):
-    """The loss on the same few pictures at the same noise, of one split."""
+    """The loss on the same few pictures at the same noise, of one split; and by the noise's share, from least to most.
+
+    `blind` is what knowing nothing of pictures loses there.
+    """
 
     seen: int
     split: str
     loss: float
+    stage: str = ""
+    bands: Sequence[float | None] = ()
+    blind: Sequence[float | None] = ()
 
 
 class Work(Row):

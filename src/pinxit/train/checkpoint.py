@@ -12,9 +12,11 @@ from safetensors.torch import load_file, save_file
 from pinxit.errors import CheckpointError
 from pinxit.train.state import TrainState
 
+RECIPE = "recipe.yaml"  # of a run folder
+
 
 def write_checkpoint(state: TrainState, run_folder: Path, keep: int = 2) -> Path:
-    """`checkpoint/<examples seen>` holds the whole state; all but the newest `keep` are gone."""
+    """`checkpoint/<examples seen>` holds the whole state, and the run's recipe; all but the newest `keep` are gone."""
     root = run_folder / "checkpoint"
     root.mkdir(parents=True, exist_ok=True)
     final, temporary = root / str(state.seen), root / f".{state.seen}.{os.getpid()}"
@@ -24,6 +26,8 @@ def write_checkpoint(state: TrainState, run_folder: Path, keep: int = 2) -> Path
     tensors = {name: tensor.contiguous() for name, tensor in state.tensors().items()}
     save_file(tensors, temporary / "state.safetensors")
     (temporary / "place.json").write_text(json.dumps(state.place()))
+    if (run_folder / RECIPE).is_file():
+        shutil.copy(run_folder / RECIPE, temporary)
     for file in temporary.iterdir():
         with file.open("rb") as opened:
             os.fsync(opened.fileno())

@@ -32,12 +32,21 @@ class DiffusionObjective:
 
     def each(self, network: nn.Module, batch: Batch, draws: Draws) -> Float[Tensor, "b"]:
         """The loss of every picture under `network`: the one trained, or its average."""
-        shape = batch.mean.shape[1:]
-        clean = batch.mean + batch.std * draws.normal("posterior", shape)
-        eps, time = draws.normal("noise", shape), self.process.draw_time(draws.uniform("time"))
+        clean, eps, time = self._noised(batch, draws)
         dropped = draws.uniform("dropout") < self.dropout
         output = self.output(network, self.process.add_noise(clean, eps, time), time, batch, dropped)
         return self.process.loss(output, clean, eps, time)
+
+    def blind(self, batch: Batch, draws: Draws) -> Float[Tensor, "b"]:
+        """The same of who knows nothing of pictures but how noise is mixed in: see the process's `blind`."""
+        clean, eps, time = self._noised(batch, draws)
+        return self.process.loss(self.process.blind(self.process.add_noise(clean, eps, time), time), clean, eps, time)
+
+    def _noised(self, batch: Batch, draws: Draws) -> tuple[Latent, Latent, Float[Tensor, "b"]]:
+        """Clean latents, noise and times of a batch."""
+        shape = batch.mean.shape[1:]
+        clean = batch.mean + batch.std * draws.normal("posterior", shape)
+        return clean, draws.normal("noise", shape), self.process.draw_time(draws.uniform("time"))
 
     def loss(self, batch: Batch, draws: Draws, state: TrainState) -> Loss:
         """The sum over pictures."""
