@@ -38,7 +38,7 @@ def main(classes: int, texts: int) -> None:
             recipe = base.model_copy(update={"stages": stages, "without_class": without})
             material = open_material(recipe, stages["alignment"], folder)
             state = begin_stage(recipe, 1, factor=material.factor, classes=material.classes, before=before)
-            objective = objective_for(recipe, stages["alignment"], state.model, material.null)
+            objective = objective_for(recipe, stages["alignment"], state, material.null)
             file = folder / f"{without}.jsonl"
             look = probe(objective, material.probes, file, "alignment")
             look(state)

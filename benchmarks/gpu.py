@@ -4,12 +4,16 @@
 
 `train`: pictures a second of a whole step (forward, backward, clipping, AdamW, float32 weights, autocast), compiled:
 blocks here, the whole network on the side of diffusers; and the share of the card's rate in matrix products, measured
-in the same run. Captions have 120 tokens of width 4096, 30 % of them real. `sample`: seconds of one picture, 20 guided
-steps, weights in bfloat16. `attention`: every kernel that the card has for XL/2's heads of 72. One JSON line each; no
-case begins after SECONDS. `tiny` in place of the sizes runs everything in seconds on a processor, to try the script.
+in the same run, by the operations that pinxit's step asks for. `sample`: seconds of one picture, 20 guided steps,
+weights in bfloat16, as it comes and compiled. Both sides are timed in turn in one process; `ratio` is how much faster
+pinxit is, the median and quartiles of the rounds. Captions have 120 tokens of width 4096, 30 % of them real, or all.
+Memory is that of each side by itself. `attention`: every kernel that the card has for XL/2's heads of 72. One JSON line
+each; no case begins after SECONDS. `tiny` in place of the sizes runs everything in seconds on a processor, to try the
+script.
 """
 
 import json
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +31,7 @@ from pinxit.diffusion.iddpm import IDDPM
 from pinxit.diffusion.solver.dpm import dpm
 from pinxit.generate.sample import denoiser
 from pinxit.ledger.meter import find_hardware
+from pinxit.models import count
 from pinxit.models.config import TransformerConfig
 from pinxit.models.transformer import Transformer
 from pinxit.train.config import OptimizerConfig
@@ -34,16 +39,19 @@ from pinxit.train.optimizer import Optimizer
 
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
-LENGTH, REAL, GUIDANCE, STEPS = 120, 36, 4.5, 20
+LENGTH, GUIDANCE, STEPS, ROUNDS = 120, 4.5, 20, 5
+REAL = {"30%": 36, "100%": 120}  # tokens of a caption
 BATCH = {256: 64, 512: 24, 1024: 6, 64: 2}
-WORK = {256: 0.8932e12, 512: 3.7068e12, 1024: 19.527e12}  # FLOPs of a picture, forward and backward, by count
 TINY = TransformerConfig(depth=2, width=144, heads=2)
+
+Work = Callable[[], object]
 
 
 def config_at(side: int) -> TransformerConfig:
-    """XL/2 at a resolution."""
+    """XL/2 at a resolution; at 1024 pixels it is told sizes and aspects."""
     base = TINY if side == 64 else TransformerConfig()
-    return base.model_copy(update={"position_base": side // 16, "position_scale": 1.0})
+    changes = {"position_base": side // 16, "position_scale": 1.0, "conditions": side == 1024}
+    return base.model_copy(update=changes)
 
 
 def ours_at(side: int) -> Transformer:
@@ -60,23 +68,29 @@ def theirs_at(side: int) -> Any:
         return PixArtTransformer2DModel(
             num_attention_heads=config.heads, attention_head_dim=config.width // config.heads, num_layers=config.depth,
             cross_attention_dim=config.width, sample_size=side // 8, caption_channels=4096, interpolation_scale=1,
+            use_additional_conditions=config.conditions,
         )  # fmt: skip
 
 
 class Inputs:
     """A batch of latents, times and captions."""
 
-    def __init__(self, side: int, batch: int, dtype: torch.dtype) -> None:
+    def __init__(self, side: int, batch: int, real: int, dtype: torch.dtype) -> None:
         torch.manual_seed(0)
         self.latent = torch.randn(batch, 4, side // 8, side // 8, device=DEVICE, dtype=dtype)
         self.time = torch.rand(batch, device=DEVICE) * 1000
         self.caption = torch.randn(batch, LENGTH, 4096, device=DEVICE, dtype=dtype)
-        self.keep = (torch.arange(LENGTH, device=DEVICE) < REAL).expand(batch, -1)
+        self.keep = (torch.arange(LENGTH, device=DEVICE) < real).expand(batch, -1)
+        self.cut = 8 * -(-real // 8)  # tokens that pinxit's own data path would give
+        is_told = config_at(side).conditions
+        self.size = torch.full((batch, 2), float(side), device=DEVICE) if is_told else None
+        self.aspect = torch.ones(batch, device=DEVICE) if is_told else None
 
     def say(self, network: Any, latent: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
         """What diffusers' network says."""
+        aspect = None if self.aspect is None else self.aspect[:, None]
         said: torch.Tensor = network(
-            latent, self.caption, at, added_cond_kwargs={"resolution": None, "aspect_ratio": None},
+            latent, self.caption, at, added_cond_kwargs={"resolution": self.size, "aspect_ratio": aspect},
             encoder_attention_mask=self.keep.to(latent.dtype), return_dict=False,
         )[0]  # fmt: skip
         return said
@@ -87,18 +101,46 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def median(work: Callable[[], object], times: int) -> float:
+def seconds(work: Work) -> float:
+    """Of one call."""
+    synchronize()
+    begun = time.perf_counter()
+    work()
+    synchronize()
+    return time.perf_counter() - begun
+
+
+def median(work: Work, times: int) -> float:
     """Seconds of one call, the middle of several; after three that plan and compile."""
     for _ in range(3):
         work()
-    taken = []
-    for _ in range(times):
-        synchronize()
-        begun = time.perf_counter()
+    return statistics.median(seconds(work) for _ in range(times))
+
+
+def compare(ours: Work, theirs: Work) -> dict[str, object]:
+    """Median seconds of both, timed in turn after three calls each; the ratio's median and quartiles by round."""
+    for work in (ours, theirs) * 3:
         work()
-        synchronize()
-        taken.append(time.perf_counter() - begun)
-    return sorted(taken)[times // 2]
+    taken = [
+        (seconds(ours), seconds(theirs)) if turn % 2 else (seconds(theirs), seconds(ours))[::-1]
+        for turn in range(ROUNDS)
+    ]
+    low, middle, high = statistics.quantiles((other / own for own, other in taken), n=4)
+    return {
+        "seconds": [round(statistics.median(side), 4) for side in zip(*taken, strict=True)],
+        "ratio": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)],
+    }  # fmt: skip
+
+
+def gibibytes(make: Callable[[], Work]) -> tuple[Work, float]:
+    """What is made, and the most memory that it and one call of it take beside what was taken before."""
+    before = torch.cuda.memory_allocated() if CUDA else 0
+    if CUDA:
+        torch.cuda.reset_peak_memory_stats()
+    work = make()
+    work()
+    most = torch.cuda.max_memory_allocated() if CUDA else 0
+    return work, round((most - before) / 2**30, 1)
 
 
 def peak() -> float:
@@ -108,78 +150,113 @@ def peak() -> float:
     return 2 * side**3 / median(lambda: a @ b, 10) / 1e12
 
 
-def training(side: int, who: str) -> dict[str, object]:
-    """Pictures a second of a whole step."""
-    batch, network = BATCH[side], ours_at(side) if who == "pinxit" else theirs_at(side)
-    inputs = Inputs(side, batch, torch.float32)
-    if who == "pinxit":
-        for block in network.blocks if CUDA else ():
-            block.compile()
-        own = Optimizer(dict(network.named_parameters()), OptimizerConfig(), 10**9)
-        short = inputs.caption[:, : 8 * -(-REAL // 8)], inputs.keep[:, : 8 * -(-REAL // 8)]
+def our_training(side: int, inputs: Inputs) -> Work:
+    network = ours_at(side)
+    for block in network.blocks if CUDA else ():
+        block.compile()
+    own = Optimizer(dict(network.named_parameters()), OptimizerConfig(), 10**9)
+    short = inputs.caption[:, : inputs.cut], inputs.keep[:, : inputs.cut]
 
-        def step() -> object:
-            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=CUDA):
-                loss = network(inputs.latent, inputs.time, *short).float().square().sum()
-            loss.backward()
-            return own.step(0, own.gradient_norm(batch))
-    else:
-        if CUDA:
-            network.compile()
-        adamw = torch.optim.AdamW(network.parameters(), 1e-4, fused=True)
+    def step() -> object:
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=CUDA):
+            said = network(inputs.latent, inputs.time, *short, inputs.size, inputs.aspect)
+            loss = said.float().square().sum()
+        loss.backward()
+        return own.step(0, own.gradient_norm(len(inputs.time)))
 
-        def step() -> object:
-            with torch.autocast(DEVICE.type, torch.bfloat16, enabled=CUDA):
-                loss = inputs.say(network, inputs.latent, inputs.time).float().square().mean()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            adamw.step()
-            return adamw.zero_grad()
+    return step
 
+
+def their_training(side: int, inputs: Inputs) -> Work:
+    network = theirs_at(side)
     if CUDA:
-        torch.cuda.reset_peak_memory_stats()
-    seconds = median(step, 5)
-    memory = torch.cuda.max_memory_allocated() / 2**30 if CUDA else 0.0
-    return {"batch": batch, "pictures_per_second": round(batch / seconds, 1), "gibibytes": round(memory, 1)}
+        network.compile()
+    adamw = torch.optim.AdamW(network.parameters(), 1e-4, fused=True)
+
+    def step() -> object:
+        with torch.autocast(DEVICE.type, torch.bfloat16, enabled=CUDA):
+            loss = inputs.say(network, inputs.latent, inputs.time).float().square().mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        adamw.step()
+        return adamw.zero_grad()
+
+    return step
 
 
-def sampling(side: int, who: str) -> dict[str, object]:
-    """Seconds of one picture in 20 guided steps."""
-    network = (ours_at(side) if who == "pinxit" else theirs_at(side)).to(torch.bfloat16 if CUDA else torch.float32)
-    inputs = Inputs(side, 1, torch.bfloat16 if CUDA else torch.float32)
-    start, null_keep = inputs.latent, torch.arange(LENGTH, device=DEVICE)[None] < 1
+def training(side: int, real: int, rate: float) -> dict[str, object]:
+    """Pictures a second of a whole step."""
+    batch = BATCH[side]
+    inputs = Inputs(side, batch, real, torch.float32)
+    ours, our_memory = gibibytes(partial(our_training, side, inputs))
+    theirs, their_memory = gibibytes(partial(their_training, side, inputs))
+    found = compare(ours, theirs)
+    each, _ = found["seconds"]  # type: ignore[misc]
+    work = count.transformer(config_at(side), (side // 16) ** 2, inputs.cut).training
+    return {
+        "batch": batch, "pictures_per_second": round(batch / each, 1),
+        "share_of_rate": round(batch * work / each / 1e12 / rate, 3), "gibibytes": [our_memory, their_memory], **found,
+    }  # fmt: skip
+
+
+def our_sampling(network: Transformer, inputs: Inputs) -> Work:
+    null_keep = torch.arange(LENGTH, device=DEVICE)[None] < 1
 
     @torch.no_grad()
-    def ours() -> object:
+    def draw() -> object:
         process = IDDPM(IDDPMConfig())
         told = (
-            network.read(inputs.caption[:, :40], inputs.keep[:, :40]),
+            network.read(inputs.caption[:, : inputs.cut], inputs.keep[:, : inputs.cut]),
             network.read(inputs.caption[:, :8], null_keep[:, :8]),
         )
-        both = denoiser(lambda x, time, heard: network.denoise_each(x, time, told[:heard]), process)
-        return dpm(guided(both, GUIDANCE), start, process.levels(STEPS))
+        both = denoiser(
+            lambda x, at, heard: network.denoise_each(x, at, told[:heard], inputs.size, inputs.aspect), process
+        )
+        return dpm(guided(both, GUIDANCE), inputs.latent, process.levels(STEPS))
+
+    return draw
+
+
+def their_sampling(network: Any, side: int, inputs: Inputs) -> Work:
+    null_keep = torch.arange(LENGTH, device=DEVICE)[None] < 1
+    twice = Inputs(side, 2, LENGTH, inputs.latent.dtype)
+    twice.keep = torch.cat([null_keep, inputs.keep])
 
     @torch.no_grad()
-    def theirs() -> object:
+    def draw() -> object:
         scheduler = DPMSolverMultistepScheduler()
         scheduler.set_timesteps(STEPS)
-        twice = Inputs(side, 2, start.dtype)
-        twice.keep = torch.cat([null_keep, inputs.keep])
-        x_t = start
+        x_t = inputs.latent
         for at in scheduler.timesteps:
             said = twice.say(network, x_t.repeat(2, 1, 1, 1), at.to(DEVICE).expand(2)).chunk(2, 1)[0]
             without, told_so = said.chunk(2)
             x_t = scheduler.step(without + GUIDANCE * (told_so - without), at, x_t, return_dict=False)[0]
         return x_t
 
-    work = ours if who == "pinxit" else theirs
-    found: dict[str, object] = {"eager": round(median(work, 3), 4)}
+    return draw
+
+
+def sampling(side: int, real: int, _: float) -> dict[str, object]:
+    """Seconds of one picture in 20 guided steps."""
+    dtype = torch.bfloat16 if CUDA else torch.float32
+    inputs = Inputs(side, 1, real, dtype)
+    networks: list[Any] = []
+
+    def ours() -> Work:
+        networks.append(ours_at(side).to(dtype))
+        return our_sampling(networks[0], inputs)
+
+    def theirs() -> Work:
+        networks.append(theirs_at(side).to(dtype))
+        return their_sampling(networks[1], side, inputs)
+
+    works, memory = zip(gibibytes(ours), gibibytes(theirs), strict=True)
+    found: dict[str, object] = {"gibibytes": memory, "eager": compare(*works)}
     if CUDA:
-        for block in network.blocks if who == "pinxit" else ():
+        for block in networks[0].blocks:
             block.compile()
-        if who != "pinxit":
-            network.compile()
-        found["compiled"] = round(median(work, 3), 4)
+        networks[1].compile()
+        found["compiled"] = compare(*works)
     return found
 
 
@@ -213,25 +290,19 @@ def main(what: str = "all", sizes: str = "256,512,1024", limit: float = 600.0) -
     torch.set_float32_matmul_precision("high")
     head = {"benchmark": "gpu", "torch": torch.__version__, "diffusers": __version__, "hardware": find_hardware().say()}
     rate = peak()
-    print(json.dumps({**head, "bf16_tflops": round(rate, 1)}), flush=True)
     cases: list[tuple[dict[str, object], Callable[[], dict[str, object]]]] = []
     if what in {"attention", "all"}:
         cases.append(({"case": "attention, ms"}, attention))
     for side in [64] if sizes == "tiny" else [int(word) for word in sizes.split(",")]:
-        for who in ("pinxit", "diffusers"):
-            if what in {"train", "all"}:
-                cases.append(({"case": "training", "side": side, "who": who}, partial(training, side, who)))
-            if what in {"sample", "all"} and side != 512:
-                cases.append(({"case": "sampling, s", "side": side, "who": who}, partial(sampling, side, who)))
-    for name, case in cases:
-        if time.monotonic() - begun > limit:
-            print(json.dumps({**name, "left out": "no time"}), flush=True)
-            continue
-        found = case()
-        if "pictures_per_second" in found and name["side"] in WORK:
-            flops = float(str(found["pictures_per_second"])) * WORK[int(str(name["side"]))]
-            found["share_of_rate"] = round(flops / 1e12 / rate, 3)
-        print(json.dumps({**name, **found, "at_s": round(time.monotonic() - begun, 1)}), flush=True)
+        for full, real in REAL.items():
+            for name, case in (("train", training), ("sample", sampling)):
+                if what in {name, "all"}:
+                    cases.append(({"case": name, "side": side, "captions": full}, partial(case, side, real, rate)))
+    for told, work in cases:
+        late = time.monotonic() - begun > limit
+        found = {"left out": "no time"} if late else work()
+        line = {**head, "bf16_tflops": round(rate, 1), **told, **found, "at_s": round(time.monotonic() - begun, 1)}
+        print(json.dumps(line), flush=True)
         torch._dynamo.reset()
         if CUDA:
             torch.cuda.empty_cache()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pinxit.errors import Stopped
-from pinxit.recipes.autoencoder import AutoencoderRecipe
+from pinxit.recipes.recipe import AutoencoderRecipe
 from tests.cli.conftest import Answer
 
 Run = Callable[..., Answer]

@@ -13,8 +13,7 @@ from pinxit.cli.data_import import next_command as after_import
 from pinxit.cli.main import VERBS, find_verb
 from pinxit.cli.parse import parse, settings
 from pinxit.config import Config
-from pinxit.generate.card import read_card
-from pinxit.generate.load import SHIPPED
+from pinxit.generate.card import SHIPPED, read_card
 from pinxit.recipes.codi import codi
 from pinxit.recipes.pit import pit
 from pinxit.recipes.table import RECIPES, dump_recipe

@@ -10,7 +10,7 @@ Run = Callable[..., Answer]
 
 
 def test_the_shipped_models_needs_are_said_without_building_it(pinxit: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pinxit.generate.card.build_network", lambda *_: 1 / 0)
+    monkeypatch.setattr("pinxit.generate.stored.build_network", lambda *_: 1 / 0)
     answer = pinxit("plan", "generate", "--count", "25")
     assert answer.status == 0
     assert "25 of 128x128 at once" in answer.out

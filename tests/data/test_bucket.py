@@ -13,6 +13,21 @@ def test_the_printed_table_is_the_papers_at_1024_and_a_half_and_a_quarter_of_it_
     assert [(b.height, b.width) for b in buckets(2048, 16)] == [(b.height * 2, b.width * 2) for b in at_1024]
 
 
+@pytest.mark.parametrize("resolution", [256, 512, 1024, 2048])
+def test_the_printed_tables_are_those_that_diffusers_draws_by_and_seven_that_were_trained_alone(
+    resolution: int,
+) -> None:
+    from diffusers.pipelines.pixart_alpha import pipeline_pixart_alpha as alpha
+    from diffusers.pipelines.pixart_alpha import pipeline_pixart_sigma as sigma
+
+    source = sigma if resolution == 2048 else alpha
+    theirs = {tuple(map(int, size)) for size in getattr(source, f"ASPECT_RATIO_{resolution}_BIN").values()}
+    ours = {(b.height, b.width): b.key for b in buckets(resolution, 16)}
+    assert theirs <= ours.keys()
+    left_out = sorted(ours[size] for size in ours.keys() - theirs)
+    assert left_out == ([] if resolution == 2048 else [0.26, 0.27, 2.89, 3.11, 3.62, 3.75, 3.88])
+
+
 @pytest.mark.parametrize("resolution", [1024, 512, 256])
 def test_the_printed_tables_fit_a_factor_of_8_with_patch_2(resolution: int) -> None:
     assert all(b.height % 16 == 0 and b.width % 16 == 0 for b in buckets(resolution, 16))

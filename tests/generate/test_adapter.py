@@ -22,9 +22,10 @@ from pinxit.generate.adapter import (
     read_adapter_card,
     write_adapter,
 )
-from pinxit.generate.card import Encoders, ModelCard, build_network
+from pinxit.generate.card import Encoders, ModelCard
 from pinxit.generate.config import SamplingConfig
 from pinxit.generate.pipeline import Pipeline
+from pinxit.generate.stored import build_network
 from pinxit.models.adapter.control import Controlled
 from pinxit.models.autoencoder import SmallAutoencoder, SmallCodec
 from pinxit.models.config import (

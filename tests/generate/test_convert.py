@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,23 @@ from torch import nn
 
 from pinxit.data.kind import Pixels
 from pinxit.errors import CheckpointError, ConfigError, MissingExtra
-from pinxit.generate.card import build_network, read_card, read_model
+from pinxit.generate.card import read_card
 from pinxit.generate.config import SamplingConfig, SourceConfig
-from pinxit.generate.convert import convert
+from pinxit.generate.convert import WRITERS, convert
 from pinxit.generate.load import hash_weights, load_pipeline
+from pinxit.generate.opened import open_source
 from pinxit.generate.pipeline import Pipeline
+from pinxit.generate.stored import build_network, read_model
 from pinxit.interop.pixart import NULL
 from pinxit.interop.weights import read_tensors
 from pinxit.models.config import Memory
+from pinxit.models.null import NullCondition
 from pinxit.rng import Draws
 from tests.interop.case import ALPHA, KINDS, SIGMA, SQUEEZED, TOLD, assert_same, network, original, save_pth
 from tests.interop.test_dit import diffusers as dit_diffusers
 from tests.interop.test_dit import make as make_dit
 from tests.interop.test_dit import original as dit_original
+from tests.models.oracle import normal
 from tests.models.tiny import write_kl, write_t5
 
 SETTINGS = SamplingConfig(solver="dpm", steps=20, guidance=4.5)
@@ -45,28 +50,30 @@ def to(source: Path, target: Path, form: str, settings: SourceConfig) -> list[st
     return list(convert(source, target, form, settings))  # type: ignore[arg-type]
 
 
-def drawn(pipeline: Pipeline, seed: int = 3) -> Pixels:
-    return next(pipeline.draw([PROMPT], [seed], SETTINGS)).picture
+def drawn(pipeline: Pipeline, seed: int = 3, size: tuple[int, int] = (64, 64)) -> Pixels:
+    return next(pipeline.draw([PROMPT], [seed], SETTINGS, size)).picture
 
 
-def drawn_by_diffusers(folder: Path, name: str, length: int, seed: int = 3) -> Pixels:
+def drawn_by_diffusers(folder: Path, name: str, length: int, seed: int = 3, size: tuple[int, int] = (64, 64)) -> Pixels:
     """The picture of diffusers' own pipeline from the same noise; its null states by the line of docs/interop.md."""
     import diffusers
 
     pipe = getattr(diffusers, name).from_pretrained(folder, low_cpu_mem_usage=False)
     pipe.set_progress_bar_config(disable=True)
     start: dict[str, Any] = {
-        "latents": Draws(0, (seed,)).normal("start", (4, 8, 8)), "height": 64, "width": 64, "output_type": "np",
-        "use_resolution_binning": False, "num_inference_steps": 20, "guidance_scale": 4.5,
+        "latents": Draws(0, (seed,)).normal("start", (4, size[0] // 8, size[1] // 8)), "height": size[0],
+        "width": size[1], "output_type": "np", "use_resolution_binning": False, "num_inference_steps": 20,
+        "guidance_scale": 4.5,
     }  # fmt: skip
     told: dict[str, Any] = {"prompt": PROMPT, "max_sequence_length": length}
     if (folder / "null.safetensors").exists():
-        null = load_file(folder / "null.safetensors")["negative_prompt_embeds"]
+        null = load_file(folder / "null.safetensors")
         embeds, mask, _, _ = pipe.encode_prompt(
             PROMPT, do_classifier_free_guidance=False, clean_caption=True, max_sequence_length=length
         )
         told = {"prompt_embeds": embeds, "prompt_attention_mask": mask, "negative_prompt": None}
-        told |= {"negative_prompt_embeds": null, "negative_prompt_attention_mask": mask}
+        told |= {"negative_prompt_embeds": null["negative_prompt_embeds"]}
+        told |= {"negative_prompt_attention_mask": null.get("negative_prompt_attention_mask", mask)}
     picture = pipe(**told, **start).images[0]
     return np.round(picture * 255).astype(np.uint8)
 
@@ -97,6 +104,43 @@ def test_an_exported_pipeline_draws_in_diffusers_what_it_draws_here(
     assert furthest(picture, drawn_by_diffusers(tmp_path / "theirs", f"PixArt{kind.title()}Pipeline", length)) <= 1
     if not has_null:
         assert furthest(picture, drawn(load_pipeline(tmp_path / "theirs"))) <= 1
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # the other's own
+def test_a_network_of_1024_pixels_is_told_sizes_by_diffusers_pipeline_as_here(
+    encoders: SourceConfig, tmp_path: Path
+) -> None:
+    config, size = TOLD.model_copy(update={"position_base": 64}), (96, 160)
+    tensors = original(network(config))
+    del tensors[NULL]
+    file, settings = save_pth(tensors, tmp_path / "a.pth"), encoders.model_copy(update={"length": 16})
+    to(file, tmp_path / "ours.safetensors", "pinxit", settings)
+    to(tmp_path / "ours.safetensors", tmp_path / "theirs", "diffusers", SourceConfig())
+    picture = drawn(load_pipeline(tmp_path / "ours.safetensors"), size=size)
+    assert picture.shape == (*size, 3)
+    theirs = drawn_by_diffusers(tmp_path / "theirs", "PixArtAlphaPipeline", 16, size=size)
+    assert furthest(picture, theirs) <= 1
+    assert furthest(picture, drawn(load_pipeline(tmp_path / "theirs"), size=size)) <= 1
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # the other's own
+def test_learned_null_states_go_into_diffusers_pipeline_with_a_mask_of_their_own(
+    encoders: SourceConfig, tmp_path: Path
+) -> None:
+    file, settings = save_pth(original(network(ALPHA)), tmp_path / "a.pth"), encoders.model_copy(update={"length": 16})
+    found = open_source(file, settings)
+    learned = NullCondition("learned", normal(8, 5, 24).float())
+    assert found.card is not None
+    card = found.card.model_copy(update={"null": "learned"})
+    told = replace(found, weights=replace(found.weights, null=learned), card=card)
+    list(WRITERS["pinxit"](told, tmp_path / "ours.safetensors"))
+    to(tmp_path / "ours.safetensors", tmp_path / "theirs", "diffusers", SourceConfig())
+    ours = load_pipeline(tmp_path / "ours.safetensors")
+    assert (ours.null.kind, len(ours.null.states)) == ("learned", 5)
+    picture = drawn(ours)
+    assert furthest(picture, drawn_by_diffusers(tmp_path / "theirs", "PixArtAlphaPipeline", 16)) <= 1
+    to(file, tmp_path / "fixed.safetensors", "pinxit", settings)
+    assert furthest(picture, drawn(load_pipeline(tmp_path / "fixed.safetensors"))) > 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -254,6 +298,13 @@ def test_a_file_of_comfyui_is_read(tmp_path: Path) -> None:
     assert_same(read_tensors(tmp_path / "b.pth"), published)
 
 
+def test_a_file_of_comfyui_with_a_key_of_nobody_is_refused(tmp_path: Path) -> None:
+    prefixed = {f"model.diffusion_model.{k}": v for k, v in original(network(ALPHA)).items()}
+    save_file(prefixed | {"ema_decay": torch.ones(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(CheckpointError, match="left over: ema_decay"):
+        to(tmp_path / "a.safetensors", tmp_path / "b.pth", "pixart", SourceConfig(heads=2))
+
+
 @pytest.mark.parametrize("layout", [dit_original, dit_diffusers])
 def test_a_class_conditional_dit_becomes_a_model_that_reads_captions(
     layout: Any, encoders: SourceConfig, tmp_path: Path
@@ -314,7 +365,7 @@ def test_the_original_layout_is_a_file_of_known_suffix(tmp_path: Path) -> None:
 
 
 def test_a_shipped_flow_model_can_be_exported_with_a_warning(tmp_path: Path) -> None:
-    from pinxit.generate.load import SHIPPED
+    from pinxit.generate.card import SHIPPED
 
     said = to(SHIPPED, tmp_path / "a.safetensors", "pixart", SourceConfig())
     assert any("trained as a flow" in line for line in said)

@@ -9,10 +9,10 @@ from PIL import Image
 
 from pinxit.diffusion.config import FlowConfig
 from pinxit.errors import CheckpointError, ConfigError
-from pinxit.generate.card import Encoders, ModelCard, read_card, read_model, write_model
+from pinxit.generate.card import Encoders, ModelCard, model_file, read_card
 from pinxit.generate.config import SamplingConfig
-from pinxit.generate.load import model_file
 from pinxit.generate.pipeline import Drawing, Pipeline, save_png
+from pinxit.generate.stored import read_model, write_model
 from pinxit.models.autoencoder import SmallAutoencoder, SmallCodec
 from pinxit.models.config import MiniLMConfig, SmallAutoencoderConfig, SmallCodecConfig, TransformerConfig
 from pinxit.models.identity import TextIdentity

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from pinxit.diffusion.config import IDDPMConfig
-from pinxit.generate.card import Encoders, ModelCard
+from pinxit.generate.card import SHIPPED, Encoders, ModelCard
 from pinxit.generate.config import SourceConfig
-from pinxit.generate.load import SHIPPED, load_pipeline
+from pinxit.generate.load import load_pipeline
 from pinxit.generate.opened import Opened, open_source
 from pinxit.generate.plan import DECODING, PROGRAM, TENSORS, Need, count_numbers, count_parameters, peak, plan
 from pinxit.interop.weights import Weights

@@ -10,7 +10,8 @@ from pinxit.data.palette import PALETTE
 from pinxit.evaluate.area import background_colour, name_colour
 from pinxit.evaluate.fidelity import psnr
 from pinxit.generate.adapter import SHIPPED_TOOLS
-from pinxit.generate.load import SHIPPED, load_pipeline
+from pinxit.generate.card import SHIPPED
+from pinxit.generate.load import load_pipeline
 from pinxit.models.identity import SHIPPED as AUTOENCODER
 
 

@@ -9,9 +9,10 @@ from torch import Tensor
 from pinxit.errors import CheckpointError
 from pinxit.interop import diffusers, dit, pixart
 from pinxit.interop.keys import Table, look_of, to_ours, to_theirs
-from pinxit.interop.weights import shapes_of
+from pinxit.interop.weights import Weights, shapes_of
 from pinxit.models.config import CompressionConfig, TransformerConfig
 from pinxit.models.dit import DiT
+from pinxit.models.null import NullCondition
 from pinxit.models.transformer import Transformer
 
 FULL = TransformerConfig(conditions=True)
@@ -21,6 +22,59 @@ HERE = Path("here.safetensors")
 def on_meta(config: TransformerConfig) -> dict[str, Tensor]:
     with torch.device("meta"):
         return Transformer(config).state_dict()
+
+
+def published(conditions: bool, side: int, length: int) -> dict[str, list[int]]:
+    """Every key of XL/2's files and its shape, as PixArt's repositories save them and ComfyUI's loader wants them."""
+
+    def linear(name: str, outward: int, inward: int) -> dict[str, list[int]]:
+        return {f"{name}.weight": [outward, inward], f"{name}.bias": [outward]}
+
+    d = 1152
+    keys = {
+        "pos_embed": [1, side * side, d], "y_embedder.y_embedding": [length, 4096],
+        "x_embedder.proj.weight": [d, 4, 2, 2], "x_embedder.proj.bias": [d],
+        **linear("t_embedder.mlp.0", d, 256), **linear("t_embedder.mlp.2", d, d), **linear("t_block.1", 6 * d, d),
+        **linear("y_embedder.y_proj.fc1", d, 4096), **linear("y_embedder.y_proj.fc2", d, d),
+        "final_layer.scale_shift_table": [2, d], **linear("final_layer.linear", 2 * 2 * 8, d),
+    }  # fmt: skip
+    for name in ("csize_embedder", "ar_embedder") if conditions else ():
+        keys |= {**linear(f"{name}.mlp.0", d // 3, 256), **linear(f"{name}.mlp.2", d // 3, d // 3)}
+    for block in range(28):
+        keys |= {
+            f"blocks.{block}.scale_shift_table": [6, d],
+            **linear(f"blocks.{block}.attn.qkv", 3 * d, d), **linear(f"blocks.{block}.attn.proj", d, d),
+            **linear(f"blocks.{block}.cross_attn.q_linear", d, d),
+            **linear(f"blocks.{block}.cross_attn.kv_linear", 2 * d, d),
+            **linear(f"blocks.{block}.cross_attn.proj", d, d),
+            **linear(f"blocks.{block}.mlp.fc1", 4 * d, d), **linear(f"blocks.{block}.mlp.fc2", d, 4 * d),
+        }  # fmt: skip
+    return keys
+
+
+@pytest.mark.parametrize(
+    ("conditions", "side", "scale", "length"),
+    [
+        (False, 16, 1.0, 120), (False, 32, 1.0, 120), (True, 32, 1.0, 120), (True, 64, 2.0, 120),
+        (False, 16, 0.5, 300), (False, 32, 1.0, 300), (False, 64, 2.0, 300), (False, 128, 4.0, 300),
+    ],
+)  # fmt: skip
+def test_a_full_size_file_has_exactly_the_published_keys_and_is_read_from_them(
+    conditions: bool, side: int, scale: float, length: int
+) -> None:
+    changes = {"conditions": conditions, "position_base": side, "position_scale": scale}
+    config = TransformerConfig.model_validate(changes)
+    null = NullCondition("fixed", torch.empty(length, 4096, device="meta"))
+    weights = Weights(config, on_meta(config), null, "PixArt")
+    written = pixart.write_pixart(weights, null, length)
+    wanted = published(conditions, side, length)
+    assert {name: list(value.shape) for name, value in written.items()} == wanted
+
+    found = {name: torch.empty(shape, device="meta") for name, shape in wanted.items()}
+    found["pos_embed"] = written["pos_embed"]
+    again = pixart.read_pixart(found, HERE)
+    assert again.config == config
+    assert again.made == ("PixArt-Σ" if length == 300 else "PixArt-α")
 
 
 def test_the_original_layout_at_full_size_is_the_published_one() -> None:

@@ -16,7 +16,7 @@ from pinxit.models.transformer import Transformer
 
 from .oracle import SMALL, assert_near, enliven, normal, to_diffusers
 
-TOLD = SMALL.model_copy(update={"conditions": True, "position_scale": 2.0})
+TOLD = SMALL.model_copy(update={"conditions": True})
 GUIDANCE, STEPS = 4.5, 20
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # the other's own
 
@@ -48,16 +48,18 @@ def conditions(config: TransformerConfig, batch: int) -> tuple[Tensor, Tensor]:
     return size, torch.full((batch,), 1024 / 768, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("batch", [1, 5])
-@pytest.mark.parametrize("config", [SMALL, TOLD], ids=["plain", "conditions"])
+@pytest.mark.parametrize("real", [[10], [3], [1], [10, 3, 1, 7, 2]], ids=["full", "30 %", "one token", "five"])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("base", [SMALL, TOLD], ids=["plain", "conditions"])
 @torch.no_grad()
-def test_twenty_guided_steps_are_diffusers(config: TransformerConfig, batch: int) -> None:
+def test_twenty_guided_steps_are_diffusers(base: TransformerConfig, scale: float, real: list[int]) -> None:
     from diffusers import DPMSolverMultistepScheduler
 
+    config, batch = base.model_copy(update={"position_scale": scale}), len(real)
     ours, theirs = pair(config)
     start = normal(1, batch, 4, 6, 10)
     caption, null = normal(2, batch, 10, 20), normal(3, 1, 10, 20).expand(batch, -1, -1)
-    keep, null_keep = torch.arange(10) < torch.tensor([[10], [3], [1], [7], [2]])[:batch], torch.arange(10) < 1
+    keep, null_keep = torch.arange(10) < torch.tensor(real)[:, None], torch.arange(10) < 1
     null_keep = null_keep.expand(batch, -1)
     size, aspect = conditions(config, batch)
     known = {"size": size, "aspect": aspect} if config.conditions else {}
@@ -88,18 +90,24 @@ def test_twenty_guided_steps_are_diffusers(config: TransformerConfig, batch: int
     assert_near(found, x_t, 1e-6)
 
 
-@pytest.mark.parametrize(("fill", "batch"), [(1.0, 1), (0.3, 5)])
+@pytest.mark.parametrize("real", [[40], [40, 12, 1, 25, 3]], ids=["one", "five"])
+@pytest.mark.parametrize(("scale", "told"), [(0.5, False), (1.0, False), (2.0, True), (4.0, True)])
 @torch.no_grad()
-def test_in_float32_at_a_middle_size_one_pass_is_diffusers(fill: float, batch: int) -> None:
-    config = TransformerConfig(depth=6, width=192, heads=4, caption_width=96, position_base=8, position_scale=0.5)
+def test_in_float32_at_a_middle_size_one_pass_is_diffusers(scale: float, told: bool, real: list[int]) -> None:
+    config = TransformerConfig(
+        depth=6, width=192, heads=4, caption_width=96, position_base=8, position_scale=scale, conditions=told
+    )
+    batch = len(real)
     ours, theirs = (network.float() for network in pair(config))
     for parameter in (*ours.parameters(), *theirs.parameters()):
         parameter.mul_(0.4)  # so large a network is calm enough for single precision
     latent, time = normal(1, batch, 4, 16, 20).float(), torch.linspace(0, 999, batch)
-    caption, keep = normal(2, batch, 40, 96).float(), (torch.arange(40) < 40 * fill).expand(batch, -1)
-    found = ours(latent, time, caption, keep)
+    caption, keep = normal(2, batch, 40, 96).float(), torch.arange(40) < torch.tensor(real)[:, None]
+    size, aspect = (known.float() for known in conditions(config, batch))
+    found = ours(latent, time, caption, keep, *((size, aspect) if told else ()))
+    added = {"resolution": size if told else None, "aspect_ratio": aspect[:, None] if told else None}
     expected = theirs(
-        latent, caption, time, added_cond_kwargs={"resolution": None, "aspect_ratio": None},
+        latent, caption, time, added_cond_kwargs=added,
         encoder_attention_mask=keep.float(), return_dict=False,
     )[0]  # fmt: skip
     assert_near(found, expected, 1e-5)

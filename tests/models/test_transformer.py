@@ -29,15 +29,16 @@ def make(config: TransformerConfig, seed: int = 0) -> Transformer:
     return network
 
 
-def captions() -> tuple[Tensor, Tensor]:
-    """A full caption, one filled to 30 %, one of a single token."""
-    keep = torch.arange(10) < torch.tensor([10, 3, 1])[:, None]
-    return normal(2, 3, 10, 20), keep
+def captions(count: int = 3) -> tuple[Tensor, Tensor]:
+    """A full caption, one filled to 30 %, one of a single token, and more."""
+    keep = torch.arange(10) < torch.tensor([10, 3, 1, 7, 2])[:count, None]
+    return normal(2, count, 10, 20), keep
 
 
 TIME = torch.tensor([0.0, 499.0, 999.0], dtype=torch.float64)
 SIZE = torch.tensor([[512.0, 768.0], [1024.0, 640.0], [256.0, 256.0]], dtype=torch.float64)
 ASPECT = torch.tensor([0.67, 1.6, 1.0], dtype=torch.float64)
+EACH = torch.tensor([0, 1, 2, 1, 0])  # which of the three a picture of a larger batch has
 
 
 def golden_network(metadata: dict[str, str]) -> Transformer:
@@ -96,13 +97,16 @@ def test_output_and_gradients_are_the_published_networks(name: str, monkeypatch:
         assert_near(gradients(network)[rename(key, ORIGINAL)], stored[place], 1e-10, key)
 
 
-@pytest.mark.parametrize(("shape", "scale"), [((8, 8), 0.5), ((8, 8), 1.0), ((12, 6), 2.0), ((6, 8), 4.0)])
+@pytest.mark.parametrize("batch", [1, 3, 5])
+@pytest.mark.parametrize("shape", [(8, 8), (12, 6)], ids=["square", "no square"])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0, 4.0])
 @pytest.mark.parametrize("config", [SMALL, TOLD], ids=["plain", "conditions"])
 @pytest.mark.parametrize("rounded", [False, True], ids=["as it is", "rounded"])
-def test_output_and_gradients_are_diffusers(
+def test_output_and_gradients_are_diffusers(  # noqa: PLR0917  (every case)
     config: TransformerConfig,
-    shape: tuple[int, int],
     scale: float,
+    shape: tuple[int, int],
+    batch: int,
     rounded: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -125,13 +129,14 @@ def test_output_and_gradients_are_diffusers(
         use_additional_conditions=config.conditions,
     ).double()
     theirs.load_state_dict(to_diffusers(ours.state_dict()))
-    caption, keep = captions()
-    latent, also = (normal(1, 3, 4, *shape).requires_grad_() for _ in range(2))
-    known = (SIZE, ASPECT) if config.conditions else (None, None)
-    added = {"resolution": known[0], "aspect_ratio": ASPECT[:, None] if config.conditions else None}
-    found = ours(latent, TIME, caption, keep, *known)
+    caption, keep = captions(batch)
+    latent, also = (normal(1, batch, 4, *shape).requires_grad_() for _ in range(2))
+    time, size, aspect = (values[EACH[:batch]] for values in (TIME, SIZE, ASPECT))
+    known = (size, aspect) if config.conditions else (None, None)
+    added = {"resolution": known[0], "aspect_ratio": aspect[:, None] if config.conditions else None}
+    found = ours(latent, time, caption, keep, *known)
     expected = theirs(
-        also, caption, TIME, added_cond_kwargs=added, encoder_attention_mask=keep.double(), return_dict=False
+        also, caption, time, added_cond_kwargs=added, encoder_attention_mask=keep.double(), return_dict=False
     )[0]
     for output in (found, expected):
         (output * normal(3, *output.shape)).sum().backward()

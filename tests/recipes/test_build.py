@@ -13,7 +13,8 @@ from pinxit.data.encode import encode
 from pinxit.data.loader import CacheLoader, FromDisk, plan
 from pinxit.diffusion.config import IDDPMConfig
 from pinxit.errors import ConfigError
-from pinxit.generate.card import Encoders, ModelCard, read_model, write_model
+from pinxit.generate.card import Encoders, ModelCard
+from pinxit.generate.stored import read_model, write_model
 from pinxit.models.null import NullCondition, hold_null, null_of
 from pinxit.models.transformer import Transformer
 from pinxit.recipes.build import begin_stage, check_start, objective_for

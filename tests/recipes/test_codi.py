@@ -16,9 +16,9 @@ from pinxit.data.emoji import load_art
 from pinxit.distill.config import BranchConfig, as_published
 from pinxit.errors import CheckpointError, ConfigError, DataError, Stopped
 from pinxit.generate.adapter import ADAPTER, fingerprint, join_adapter, read_adapter_card
-from pinxit.generate.card import ModelCard, read_card, read_model
+from pinxit.generate.card import MODEL, ModelCard, read_card
 from pinxit.generate.load import load_pipeline
-from pinxit.generate.opened import MODEL
+from pinxit.generate.stored import read_model
 from pinxit.models.adapter.control import Controlled
 from pinxit.models.identity import hash_files
 from pinxit.recipes import course as course_module

@@ -1,25 +1,30 @@
 """The demo's own parts: the overfit check notices what is broken, the recipe is sized to the machine."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from pinxit.data.config import Fingerprint
-from pinxit.data.emoji import load_art
+from pinxit.data.emoji import Art, load_art
 from pinxit.data.encode import encode
 from pinxit.data.kind import Caption, Record
 from pinxit.data.loader import plan
+from pinxit.data.split import split
 from pinxit.errors import DataError, DivergenceError
+from pinxit.generate.load import load_pipeline
 from pinxit.ledger.meter import Meter, read_ledger
+from pinxit.log import read_lines
 from pinxit.models.autoencoder import SmallAutoencoder, SmallCodec
 from pinxit.models.config import MiniLMConfig, SmallAutoencoderConfig
 from pinxit.models.text import load_text
 from pinxit.recipes.course import Course
-from pinxit.recipes.demo import BESIDE, Pace, overfit, resized, seconds_left, sized
+from pinxit.recipes.demo import BESIDE, Pace, overfit, resized, run_demo, seconds_left, sized
 from pinxit.recipes.emoji import demo, smallest
 from pinxit.recipes.material import Material
 from pinxit.recipes.recipe import Recipe
+from pinxit.recipes.score import MEASURES
 from pinxit.recipes.table import load_recipe
 from pinxit.recipes.work import work_of
 from pinxit.rng import numpy_at
@@ -118,6 +123,45 @@ def test_a_run_that_is_late_halves_what_is_left_and_says_so_in_its_recipe(tmp_pa
     assert load_recipe(str(tmp_path / "recipe.yaml")) == course.recipe
     lines = [(line.stage, line.pictures) for line in read_ledger(tmp_path) if line.phase == "train"]
     assert lines == [(name, stage.images) for name, stage in course.recipe.stages.items()]
+
+
+def test_a_whole_demo_ends_with_scores_a_model_and_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = smallest()
+    stages = {**base.stages, "alignment": recipe().stages["alignment"]}
+    small = base.model_copy(update={"stages": stages, "network": recipe().network, "name": "demo"})
+    try:
+        parts = split(load_art(("Fxemoji",)))
+    except DataError:
+        pytest.skip("the emoji art is not there: pinxit data emoji")
+    few = replace(parts, training=Art(parts.training[:40]), unseen_style=Art(parts.unseen_style[:6]))
+    monkeypatch.setattr("pinxit.recipes.demo.demo", lambda: small)
+    monkeypatch.setattr("pinxit.recipes.demo.split", lambda _: few)
+    page = run_demo(tmp_path / "run", 0.02)
+
+    rows = read_lines(page.parent / "scores.jsonl")
+    counts = {"training": 40, "held-out": 6}
+    assert [(row["stage"], row["kind"], row["measure"]) for row in rows] == [
+        (stage, kind, measure) for stage in stages for kind in counts for measure in MEASURES
+    ]
+    for row in rows:
+        assert row["n"] == counts[row["kind"]]
+        assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1
+    ceilings = {(row["kind"], row["measure"]): row["ceiling"] for row in rows if row["stage"] == "alignment"}
+    assert all(ceilings[kind, "background"] == 1 for kind in counts)
+    assert ceilings["training", "concept by 16x16 pixels, rank 5"] > 0.9
+    spent = {(line.stage, line.phase) for line in read_ledger(page.parent)}
+    assert spent >= {
+        ("before", "encode"),
+        ("before", "overfit check"),
+        *((s, p) for s in stages for p in ("train", "evaluate")),
+    }
+    assert all((page.parent / "samples" / f"{name}.png").is_file() for name in (*stages, "real", "ceiling", "grid"))
+    assert "pinxit generate" in page.read_text(encoding="utf-8")
+    assert load_pipeline(page.parent).card.styles == ("Fxemoji",)
+
+    trained = sum(line.pictures for line in read_ledger(page.parent) if line.phase == "train")
+    assert run_demo(tmp_path / "run", 0.02) == page  # goes on where it ended: nothing is trained again
+    assert sum(line.pictures for line in read_ledger(page.parent) if line.phase == "train") == trained
 
 
 def test_what_is_left_for_training_is_what_nothing_else_takes(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from pinxit.data.emoji import load_art
 from pinxit.diffusion.config import IDDPMConfig
 from pinxit.errors import DataError, Stopped
-from pinxit.generate.card import read_card
+from pinxit.generate.card import SHIPPED, read_card
 from pinxit.generate.config import SamplingConfig
-from pinxit.generate.load import SHIPPED, load_pipeline
+from pinxit.generate.load import load_pipeline
 from pinxit.recipes import course as course_module
 from pinxit.recipes.build import process_config
 from pinxit.recipes.course import Course, StageEnd

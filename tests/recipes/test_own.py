@@ -21,8 +21,9 @@ from pinxit.data.original import SourceRules
 from pinxit.data.records import Records, import_records, read_records, write_records
 from pinxit.data.source import read_source
 from pinxit.errors import ConfigError, DataError
-from pinxit.generate.card import Licence, read_card, read_model, write_model
+from pinxit.generate.card import Licence, read_card
 from pinxit.generate.load import load_pipeline
+from pinxit.generate.stored import read_model, write_model
 from pinxit.models.config import MiniLMConfig
 from pinxit.recipes.emoji import smallest
 from pinxit.recipes.finish import OWN

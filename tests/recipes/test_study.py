@@ -14,9 +14,7 @@ from pinxit.data.split import split
 from pinxit.errors import DataError, MissingExtra
 from pinxit.evaluate.feature import Lite0
 from pinxit.evaluate.perceptual import HedVGG16
-from pinxit.generate.card import read_card
-from pinxit.generate.load import model_file
-from pinxit.generate.opened import MODEL
+from pinxit.generate.card import MODEL, model_file, read_card
 from pinxit.log import read_lines
 from pinxit.recipes import study as study_module
 from pinxit.recipes.codi_study import BACKBONES, METHODS, STUDY, plan, tables

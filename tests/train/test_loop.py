@@ -102,6 +102,18 @@ def test_a_value_that_is_not_finite_stops_the_run_before_it_reaches_the_weights(
     assert all(torch.isfinite(tensor).all() for tensor in run.state.tensors().values())
 
 
+def test_a_gradient_that_is_not_finite_stops_the_run_though_the_loss_is_and_its_layer_is_named() -> None:
+    run = build()
+    name, parameter = list(run.state.model.named_parameters())[-1]
+    before = {key: tensor.clone() for key, tensor in run.state.tensors().items()}
+    parameter.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(DivergenceError, match=r"gradient norm (inf|nan)") as error:
+        fit(run)
+    assert f"not finite are 1 of {len(list(run.state.model.parameters()))} gradients, {name};" in str(error.value)
+    assert "loss [nan]" not in str(error.value)
+    assert all(torch.equal(tensor, before[key]) for key, tensor in run.state.tensors().items())
+
+
 def test_a_second_ctrl_c_stops_at_once() -> None:
     with Stopper() as stopper:
         os.kill(os.getpid(), signal.SIGINT)

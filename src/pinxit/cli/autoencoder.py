@@ -13,7 +13,7 @@ from pydantic import Field
 from pinxit.cli.parse import parse
 from pinxit.cli.say import say
 from pinxit.cli.stop import going_on
-from pinxit.recipes.autoencoder import AutoencoderRecipe
+from pinxit.recipes.recipe import AutoencoderRecipe
 
 WEIGHTS = "autoencoder.safetensors"
 

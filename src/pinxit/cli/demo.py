@@ -19,11 +19,11 @@ from pinxit.ledger.budget import Budget
 class Arguments(Stopping):
     """Trains on one style of emoji art for some minutes and writes `report.html`; goes on where it was stopped.
 
-    Example: pinxit demo --out runs/demo --minutes 19
+    Example: pinxit demo --out runs/demo --minutes 18
     """
 
     out: Path = Field(Path("runs/demo"), description="the run folder")
-    minutes: float = Field(19.0, gt=0, description="of all of it; the pictures are counted from this machine's speed")
+    minutes: float = Field(18.0, gt=0, description="of all of it; the pictures are counted from this machine's speed")
 
 
 def main(verb: str, words: Sequence[str]) -> None:

@@ -62,8 +62,7 @@ def main(verb: str, words: Sequence[str]) -> None:
 def read_all(verb: str, words: Sequence[str]) -> Arguments:
     """The recipe of the task for those weights, with what the words change in it."""
     which = told(words)
-    from pinxit.generate.card import read_card
-    from pinxit.generate.load import model_file
+    from pinxit.generate.card import model_file, read_card
     from pinxit.recipes.codi import codi
 
     card = read_card(model_file(None if which.source == "shipped" else Path(which.source)))

@@ -28,8 +28,8 @@ def main(verb: str, words: list[str]) -> None:
 def run(arguments: Arguments) -> None:
     """Prints the table and the peak."""
     wanted = wanted_of(arguments)
+    from pinxit.generate.card import SHIPPED
     from pinxit.generate.config import SourceConfig
-    from pinxit.generate.load import SHIPPED
     from pinxit.generate.opened import card_of, open_source
     from pinxit.generate.plan import peak, plan
 

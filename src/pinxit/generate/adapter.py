@@ -14,8 +14,9 @@ from pinxit.config import Config
 from pinxit.data.config import TaskConfig
 from pinxit.diffusion.config import ProcessConfig
 from pinxit.errors import CheckpointError, ConfigError
-from pinxit.generate.card import Licence, write_stamped
+from pinxit.generate.card import Licence
 from pinxit.generate.config import SamplingConfig
+from pinxit.generate.stored import write_stamped
 from pinxit.models.adapter.control import Controlled
 from pinxit.models.config import ControlConfig, NullKind
 from pinxit.models.identity import AutoencoderIdentity, TextIdentity

@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 
 from pinxit.diffusion.config import IDDPMConfig
 from pinxit.errors import ConfigError
-from pinxit.generate.card import write_tensors
 from pinxit.generate.config import Form, SourceConfig
 from pinxit.generate.opened import Opened, card_of, open_source
+from pinxit.generate.stored import write_tensors
 from pinxit.interop.diffusers import CONDITIONED, write_network, write_null, write_pipeline
 from pinxit.interop.pixart import HEAD_WIDTH, write_pixart
 from pinxit.models.config import DiffusersAutoencoderConfig, T5Config, TextConfig

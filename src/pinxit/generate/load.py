@@ -4,11 +4,11 @@ from pathlib import Path
 
 import torch
 
-from pinxit.errors import CheckpointError
-from pinxit.generate.card import build_network
+from pinxit.generate.card import MODEL, SHIPPED
 from pinxit.generate.config import SourceConfig
-from pinxit.generate.opened import MODEL, card_of, open_source, read_weights
+from pinxit.generate.opened import card_of, open_source, read_weights
 from pinxit.generate.pipeline import Pipeline
+from pinxit.generate.stored import build_network
 from pinxit.interop.diffusers import network_folder
 from pinxit.interop.weights import weight_files
 from pinxit.models.autoencoder import load_autoencoder
@@ -19,20 +19,6 @@ from pinxit.models.identity import hash_files
 from pinxit.models.null import NullCondition
 from pinxit.models.text import load_text
 from pinxit.models.transformer import Transformer
-
-SHIPPED = Path(__file__).parent.parent / "weights" / "emoji.safetensors"
-
-
-def model_file(source: Path | None) -> Path:
-    """The model file that a source names: itself, the one of a run folder, or the shipped one."""
-    if source is None:
-        return SHIPPED
-    file = source / MODEL if source.is_dir() else source
-    if not file.is_file():
-        raise CheckpointError(
-            source, f"it is no model file, and holds no {MODEL}", "name a finished run or a model file"
-        )
-    return file
 
 
 def load_pipeline(

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from pinxit.diffusion.config import IDDPMConfig, ProcessConfig
 from pinxit.errors import CheckpointError, ConfigError
-from pinxit.generate.card import HEADER, Encoders, Licence, ModelCard, read_card, read_tensors, refuse_strangers
+from pinxit.generate.card import HEADER, MODEL, Encoders, Licence, ModelCard, read_card, refuse_strangers
 from pinxit.generate.config import SourceConfig
+from pinxit.generate.stored import read_tensors
 from pinxit.interop.diffusers import (
     ALPHA_LENGTH,
     is_dit,
@@ -35,7 +36,7 @@ from pinxit.models.config import (
 from pinxit.models.identity import AutoencoderIdentity, TextIdentity, identify_autoencoder
 from pinxit.models.text import identify_text
 
-MODEL = "model.safetensors"  # a run folder's own model file
+BESIDE = ("vae.", "first_stage_model.", "text_encoders.", "cond_stage_model.")  # what ComfyUI saves beside a network
 FACTOR = 8  # of the autoencoders of DiT, PixArt-α and -Σ
 
 
@@ -168,10 +169,11 @@ def _open_folder(folder: Path, settings: SourceConfig) -> Opened:
 
 
 def _open_tensors(tensors: dict[str, Tensor], file: Path, settings: SourceConfig) -> Weights:
-    """A single file in an original layout; ComfyUI's prefix is dropped."""
+    """A single file in an original layout; ComfyUI's prefix is dropped, with what it saves beside the network."""
     look = look_of(tensors)
     if any(key.startswith(PREFIX) for key in tensors):
-        tensors = {key.removeprefix(PREFIX): value for key, value in tensors.items() if key.startswith(PREFIX)}
+        network = {key: value for key, value in tensors.items() if not key.startswith(BESIDE)}
+        tensors = {key.removeprefix(PREFIX): value for key, value in network.items()}
     if "t_block.1.weight" in tensors:
         return read_pixart(tensors, file, heads=settings.heads, resolution=settings.resolution, length=settings.length)
     if "blocks.0.adaLN_modulation.1.weight" in tensors:

@@ -97,10 +97,10 @@ def infer(
     """The network's sizes from its tensors' shapes, and its positions from the table that is stored with them."""
     wanted = {"x_embedder.proj.weight": 4, "y_embedder.y_proj.fc1.weight": 2, "blocks.0.mlp.fc1.weight": 2,
               "final_layer.linear.weight": 2}  # fmt: skip
-    for name, rank in wanted.items():
-        if name not in tensors or tensors[name].ndim != rank:
-            problem = f"it has no {name} of {rank} dimensions; it looks like {look_of(tensors)}"
-            raise CheckpointError(place, problem, "name a checkpoint of PixArt")
+    lost = [f"{name} of {rank}" for name, rank in wanted.items() if name not in tensors or tensors[name].ndim != rank]
+    if lost:
+        problem = f"it has no {', no '.join(lost)} dimensions; it looks like {look_of(tensors)}"
+        raise CheckpointError(place, problem, "name a checkpoint of PixArt")
     projection, caption, hidden, last = (tensors[name] for name in wanted)
     width, channels, patch, _ = projection.shape
     base, scale = _positions(tensors, place, resolution, patch, is_sigma=is_sigma)

@@ -168,7 +168,7 @@ class Words(NamedTuple):
 
     key: Float[Tensor, "b head l e"]
     value: Float[Tensor, "b head l e"]
-    seen: Bool[Tensor, "b l"]
+    seen: Bool[Tensor, "b l"] | None  # where there is a token; None: everywhere
 
 
 class CrossAttention(nn.Module):
@@ -188,13 +188,15 @@ class CrossAttention(nn.Module):
         From a caption without any real token the image reads zero, not NaN.
         """
         told = self.key_value(tokens)
+        seen: Tensor | None = keep | ~keep.any(-1, keepdim=True)  # a softmax needs one token at least
         if told.ndim == 3:
             whole = told * rearrange(keep, "b l -> b l 1")
+        elif keep.all():
+            whole, seen = told.view(*keep.shape, -1), None
         else:
             whole = told.new_zeros(*keep.shape, told.shape[-1])
             whole[keep] = told
         key, value = (rearrange(part, "b l (head e) -> b head l e", head=self.heads) for part in whole.chunk(2, -1))
-        seen = keep | ~keep.any(-1, keepdim=True)  # a softmax needs one token at least
         return Words(key, value, seen)
 
     def forward(self, image: Float[Tensor, "b n d"], words: Words) -> Float[Tensor, "b n d"]:
@@ -203,7 +205,7 @@ class CrossAttention(nn.Module):
             alone: Tensor = self.out(rearrange(words.value, "b head 1 e -> b 1 (head e)"))
             return alone.expand_as(image)
         query = rearrange(self.query(image), "b n (head e) -> b head n e", head=self.heads)
-        seen = rearrange(words.seen, "b l -> b 1 1 l")
+        seen = None if words.seen is None else rearrange(words.seen, "b l -> b 1 1 l")
         mixed = F.scaled_dot_product_attention(query, words.key, words.value, attn_mask=seen)
         read: Tensor = self.out(rearrange(mixed, "b head n e -> b n (head e)"))
         return read

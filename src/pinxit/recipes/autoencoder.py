@@ -7,11 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from pydantic import Field
 from safetensors.torch import save_file
 
-from pinxit.config import Config
-from pinxit.data.emoji import DEFAULT_STYLES, Art, load_art
+from pinxit.data.emoji import Art, load_art
 from pinxit.data.kind import Pixels
 from pinxit.data.palette import PALETTE
 from pinxit.data.pixel import to_pixels
@@ -20,34 +18,17 @@ from pinxit.data.split import split
 from pinxit.errors import CheckpointError
 from pinxit.log import Bar, drop_lines_after
 from pinxit.models.autoencoder import SmallAutoencoder
-from pinxit.models.config import SmallAutoencoderConfig
 from pinxit.models.identity import SMALL_HEADER
+from pinxit.recipes.recipe import AutoencoderRecipe
 from pinxit.rng import numpy_at, seed_at
 from pinxit.train.autoencoder import AutoencoderObjective, PictureLoader
 from pinxit.train.average import Average
 from pinxit.train.checkpoint import complete_checkpoints, name_newest, read_checkpoint, write_checkpoint
-from pinxit.train.config import AverageConfig, OptimizerConfig
 from pinxit.train.hook import Checkpointer, StepLog, Stopper, follow_average
 from pinxit.train.loop import fit
 from pinxit.train.optimizer import Optimizer
 from pinxit.train.run import Hook, Run
 from pinxit.train.state import TrainState
-
-
-class AutoencoderRecipe(Config):
-    """A run of the small autoencoder; the defaults are what ships."""
-
-    network: SmallAutoencoderConfig = SmallAutoencoderConfig()
-    styles: tuple[str, ...] = DEFAULT_STYLES
-    images: int = Field(64_000, gt=0)
-    batch: int = Field(32, gt=0)
-    side: int = Field(64, gt=0, multiple_of=8, description="of the training pictures, in pixels")
-    seed: int = 0
-    optimizer: OptimizerConfig = OptimizerConfig(
-        kind="muon", matrix_rate=2e-2, weight_decay=0.0, warmup=1_600, decay=0.5
-    )
-    average: AverageConfig = AverageConfig(memory=3_000)
-    leash: float = Field(0.1, ge=0, description="weight of the latent's mean square in the loss")
 
 
 def training_picture(art: Art, recipe: AutoencoderRecipe, place: int) -> Pixels:
@@ -81,7 +62,7 @@ def train_autoencoder(recipe: AutoencoderRecipe, folder: Path, weights: Path) ->
         hooks: list[Hook] = [
             follow_average(recipe.batch),
             StepLog(folder / "steps.jsonl", "autoencoder", bar),
-            Checkpointer(folder, stopper, every=120),
+            Checkpointer(folder, stopper, every=120.0),
         ]
         fit(Run(state, objective, loader, recipe.images, recipe.batch, hooks, partial(name_newest, folder)))
     write_checkpoint(state, folder)

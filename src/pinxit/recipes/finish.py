@@ -12,8 +12,8 @@ from pinxit.data.emoji import STYLES
 from pinxit.data.record import Facts, Placed
 from pinxit.data.words import plain
 from pinxit.generate.adapter import ADAPTER, AdapterCard, write_adapter
-from pinxit.generate.card import Encoders, Licence, ModelCard, write_model
-from pinxit.generate.opened import MODEL
+from pinxit.generate.card import MODEL, Encoders, Licence, ModelCard
+from pinxit.generate.stored import write_model
 from pinxit.ledger.report import bill
 from pinxit.models.adapter.control import Controlled
 from pinxit.models.null import NullCondition, null_of

@@ -14,10 +14,11 @@ from pinxit.data.records import Records, read_records
 from pinxit.errors import ConfigError, DataError
 from pinxit.evaluate.nearest import find_nearest
 from pinxit.generate.adapter import fingerprint
-from pinxit.generate.card import ModelCard, read_model
+from pinxit.generate.card import ModelCard, model_file
 from pinxit.generate.config import SamplingConfig
-from pinxit.generate.load import load_pipeline, model_file
+from pinxit.generate.load import load_pipeline
 from pinxit.generate.pipeline import Pipeline
+from pinxit.generate.stored import read_model
 from pinxit.ledger.budget import Budget
 from pinxit.ledger.meter import Meter
 from pinxit.log import Bar

@@ -16,8 +16,8 @@ from pinxit.data.pixel import through
 from pinxit.data.split import split
 from pinxit.evaluate.alignment import Judge
 from pinxit.evaluate.feature import Lite0
-from pinxit.generate.card import read_model
 from pinxit.generate.pipeline import Pipeline
+from pinxit.generate.stored import read_model
 from pinxit.ledger.machine import HERE, find_machine
 from pinxit.log import append_line, console, read_lines
 from pinxit.models.autoencoder import Autoencoder, load_autoencoder

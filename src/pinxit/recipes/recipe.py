@@ -13,6 +13,7 @@ from pinxit.models.config import (
     AutoencoderConfig,
     MiniLMConfig,
     NullKind,
+    SmallAutoencoderConfig,
     SmallCodecConfig,
     TextConfig,
     TransformerConfig,
@@ -204,3 +205,19 @@ class Recipe(Config):
                 f"set network.outputs to {wanted}"
             )
         return self
+
+
+class AutoencoderRecipe(Config):
+    """A run of the small autoencoder; the defaults are what ships."""
+
+    network: SmallAutoencoderConfig = SmallAutoencoderConfig()
+    styles: tuple[str, ...] = DEFAULT_STYLES
+    images: int = Field(64_000, gt=0)
+    batch: int = Field(32, gt=0)
+    side: int = Field(64, gt=0, multiple_of=8, description="of the training pictures, in pixels")
+    seed: int = 0
+    optimizer: OptimizerConfig = OptimizerConfig(
+        kind="muon", matrix_rate=2e-2, weight_decay=0.0, warmup=1_600, decay=0.5
+    )
+    average: AverageConfig = AverageConfig(memory=3_000)
+    leash: float = Field(0.1, ge=0, description="weight of the latent's mean square in the loss")

@@ -112,9 +112,13 @@ class Run(Generic[B]):
             return
         bad = [b for b, v in zip(batches, values, strict=True) if not math.isfinite(v)] or list(batches)
         keys = [key for batch in bad for key in batch.keys]
+        graded = [(name, p.grad) for name, p in self.state.model.named_parameters() if p.grad is not None]
+        layers = [name for name, gradient in graded if not gradient.isfinite().all()]
         raise DivergenceError(
             f"step at {self.state.seen} examples seen",
             f"loss {values}, gradient norm {norm} on the examples {', '.join(keys[:16])}"
-            + (f" and {len(keys) - 16} more" if len(keys) > 16 else ""),
+            + (f" and {len(keys) - 16} more" if len(keys) > 16 else "")
+            + f"; not finite are {len(layers)} of {len(graded)} gradients, {', '.join(layers[:3]) or 'none'}"
+            + (" first" if len(layers) > 3 else ""),
             f"the last good checkpoint is {self.last_good()}: lower the rate or look at these examples, then resume",
         )
