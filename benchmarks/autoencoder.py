@@ -1,7 +1,7 @@
 """The shipped autoencoder on emoji art it never saw: mean PSNR a style and size, beside a linear patch code.
 
-Every unseen concept in each default style on four backgrounds, filling 90 % of the side; one JSON line, and the
-pictures in autoencoder.png.
+Every concept that it never saw in a style, of each default style, on four backgrounds, filling 90 % of the side; one JSON
+line, and the pictures in autoencoder.png.
 """
 
 import json
@@ -53,13 +53,14 @@ class Linear:
 
 def main(sheet: Path = Path("autoencoder.png")) -> None:
     parts = split(load_art())
+    unseen = Art([*parts.unseen_concept, *parts.unseen_style])
     codec = load_small(SHIPPED)
     backgrounds = len(BACKGROUNDS)
     linear = Linear([single(p, BACKGROUNDS[i % backgrounds], (64, 64)).picture for i, p in enumerate(parts.training)])
     rows, shown = [], []
     for side in (64, 128):
         for style in DEFAULT_STYLES:
-            all_scenes = scenes(parts.unseen_concept, style, side)
+            all_scenes = scenes(unseen, style, side)
             pictures = [scene.picture for scene in all_scenes]
             rebuilt = through(codec, pictures)
             rows.append({
