@@ -1,10 +1,11 @@
 """The shipped autoencoder on emoji art it never saw: mean PSNR a style and size, beside a linear patch code.
 
-Every concept that it never saw in a style, of each default style, on four backgrounds, filling 90 % of the side; one JSON
-line, and the pictures in autoencoder.png.
+Every concept that it never saw in a style, of each default style, on four backgrounds, filling 90 % of the side; one
+JSON line, and the pictures in autoencoder.png.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ def main(sheet: Path = Path("autoencoder.png")) -> None:
     )
 
 
-def mean(values) -> float:
+def mean(values: Iterable[float]) -> float:
     return round(float(np.mean(list(values))), 2)
 
 

@@ -20,7 +20,7 @@ from pinxit.recipes.material import open_material
 from pinxit.recipes.probe import probe
 from pinxit.train.hook import Every, follow_average
 from pinxit.train.loop import fit
-from pinxit.train.run import Run
+from pinxit.train.run import Hook, Run
 
 
 def main(classes: int, texts: int) -> None:
@@ -43,11 +43,11 @@ def main(classes: int, texts: int) -> None:
             look = probe(objective, material.probes, file, "alignment")
             look(state)
             loader = material.loader(state.started)
-            hooks = [follow_average(alignment.batch), Every(texts // 4, 0, look)]
+            hooks: list[Hook] = [follow_average(alignment.batch), Every(texts // 4, 0, look)]
             fit(Run(state, objective, loader, state.started + texts, alignment.batch, hooks))
             loader.close()
             rows[without] = [
-                [line["seen"] - classes, round(line["loss"], 4)]
+                [int(str(line["seen"])) - classes, round(float(str(line["loss"])), 4)]
                 for line in read_lines(file)
                 if line["split"] == "training"
             ]

@@ -174,6 +174,6 @@ def main(reads: int, records: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    counts = [int(word) for word in sys.argv[1:3]] + [100_000, 8_000][len(sys.argv[1:3]) :]
+    count, kept = [int(word) for word in sys.argv[1:3]] + [100_000, 8_000][len(sys.argv[1:3]) :]
     with tempfile.TemporaryDirectory() as temporary:
-        main(*counts, Path(sys.argv[3] if len(sys.argv) > 3 else temporary))
+        main(count, kept, Path(sys.argv[3] if len(sys.argv) > 3 else temporary))

@@ -117,8 +117,8 @@ def median(work: Work, times: int) -> float:
     return statistics.median(seconds(work) for _ in range(times))
 
 
-def compare(ours: Work, theirs: Work) -> dict[str, object]:
-    """Median seconds of both, timed in turn after three calls each; the ratio's median and quartiles by round."""
+def compare(ours: Work, theirs: Work) -> tuple[float, dict[str, object]]:
+    """Median seconds of ours, and a row: those of both, timed in turn after three calls each, and the rounds' ratio."""
     for work in (ours, theirs) * 3:
         work()
     taken = [
@@ -126,10 +126,12 @@ def compare(ours: Work, theirs: Work) -> dict[str, object]:
         for turn in range(ROUNDS)
     ]
     low, middle, high = statistics.quantiles((other / own for own, other in taken), n=4)
-    return {
-        "seconds": [round(statistics.median(side), 4) for side in zip(*taken, strict=True)],
-        "ratio": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)],
+    own, other = (statistics.median(side) for side in zip(*taken, strict=True))
+    row = {
+        "seconds": [round(own, 4), round(other, 4)], "ratio": round(middle, 3),
+        "quartiles": [round(low, 3), round(high, 3)],
     }  # fmt: skip
+    return own, row
 
 
 def gibibytes(make: Callable[[], Work]) -> tuple[Work, float]:
@@ -176,7 +178,7 @@ def their_training(side: int, inputs: Inputs) -> Work:
     def step() -> object:
         with torch.autocast(DEVICE.type, torch.bfloat16, enabled=CUDA):
             loss = inputs.say(network, inputs.latent, inputs.time).float().square().mean()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         adamw.step()
         return adamw.zero_grad()
@@ -190,8 +192,7 @@ def training(side: int, real: int, rate: float) -> dict[str, object]:
     inputs = Inputs(side, batch, real, torch.float32)
     ours, our_memory = gibibytes(partial(our_training, side, inputs))
     theirs, their_memory = gibibytes(partial(their_training, side, inputs))
-    found = compare(ours, theirs)
-    each, _ = found["seconds"]  # type: ignore[misc]
+    each, found = compare(ours, theirs)
     work = count.transformer(config_at(side), (side // 16) ** 2, inputs.cut).training
     return {
         "batch": batch, "pictures_per_second": round(batch / each, 1),
@@ -250,18 +251,18 @@ def sampling(side: int, real: int, _: float) -> dict[str, object]:
         networks.append(theirs_at(side).to(dtype))
         return their_sampling(networks[1], side, inputs)
 
-    works, memory = zip(gibibytes(ours), gibibytes(theirs), strict=True)
-    found: dict[str, object] = {"gibibytes": memory, "eager": compare(*works)}
+    (mine, my_memory), (other, other_memory) = gibibytes(ours), gibibytes(theirs)
+    found: dict[str, object] = {"gibibytes": [my_memory, other_memory], "eager": compare(mine, other)[1]}
     if CUDA:
         for block in networks[0].blocks:
             block.compile()
         networks[1].compile()
-        found["compiled"] = compare(*works)
+        found["compiled"] = compare(mine, other)[1]
     return found
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> None:
-    scaled_dot_product_attention(q, k, v).sum().backward()
+    scaled_dot_product_attention(q, k, v).sum().backward()  # type: ignore[no-untyped-call]
 
 
 def attention() -> dict[str, object]:

@@ -93,10 +93,10 @@ class Case:
             return own.step(0, own.gradient_norm(1))
 
         def theirs() -> object:
-            self.say(self.latent, self.time, self.caption, self.keep).square().mean().backward()
+            self.say(self.latent, self.time, self.caption, self.keep).square().mean().backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.theirs.parameters(), 1.0)
             adamw.step()
-            adamw.zero_grad()
+            return adamw.zero_grad()
 
         return ours, theirs
 

@@ -71,7 +71,8 @@ class Case:
 
         def both() -> object:
             self.network(*inputs).square().mean().backward()
-            return self.network.zero_grad()
+            self.network.zero_grad()
+            return None
 
         return forward if self.work == PASS else both
 
@@ -185,7 +186,7 @@ def draw(found: dict[str, Any]) -> str:
     config = TransformerConfig(depth=found["depth"], width=found["width"], heads=found["heads"])
 
     def counted(n: int, work: str) -> float:
-        return operations(config, n, work) / found["gigaflop_per_second"] / 1e9
+        return operations(config, n, work) / float(found["gigaflop_per_second"]) / 1e9
 
     def chosen(work: str, axis: str, **where: int) -> Dots:
         rows = [row for row in found["points"] if row["work"] == work and where.items() <= row.items()]

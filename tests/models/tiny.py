@@ -53,4 +53,5 @@ def write_kl(folder: Path, channels: int = 4, halvings: int = 2, **scaling: floa
         **scaling,
     )
     network.save_pretrained(folder)
-    return network.eval()
+    evaluated: nn.Module = network.eval()
+    return evaluated
