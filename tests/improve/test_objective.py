@@ -117,6 +117,20 @@ def test_a_text_has_the_same_reward_alone_and_among_others() -> None:
     assert model.measure([], []).shape == (0,)
 
 
+def test_a_reward_of_gaps_begins_as_what_is_found_in_the_answer_less_what_is_found_before() -> None:
+    reward = RewardModel(decoder(loud=3), 0)
+    gap, language = reward.over_reference(), reward.language
+    for pair in DATA:
+        context, said = language.context(Question(pair.prompt, pair.worse).text), language.answer(pair.better)
+        with torch.no_grad():
+            found = language.states(torch.tensor([context + said]))[0] @ reward.head.weight[1]
+        wanted = found[len(context) :].sum() - found[: len(context)].sum()
+        measured = gap.measure([Question(pair.prompt, pair.worse)], [pair.better])
+        assert_close(measured[0], wanted / (len(context) + len(said)) ** 0.5, rtol=1e-4, atol=1e-4)
+    nn.init.zeros_(gap.language.get_parameter("network.model.norm.weight"))
+    assert reward.measure([Question("red cat house")], ["a red cat."]).abs() > 0  # which has not moved
+
+
 def test_scores_read_what_they_say() -> None:
     model = RewardModel(decoder(loud=3), 0)
     questions = [Question(pair.prompt, pair.worse) for pair in DATA]

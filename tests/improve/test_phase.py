@@ -196,8 +196,9 @@ def test_a_tiny_decoder_learns_to_improve_from_preferences_alone(tmp_path: Path)
     phase = PhaseConfig(examples=3200, batch=32, optimizer=fast(3e-3))
     imitate(policy, data, phase, place.within("policy-start"), shown=False)
     imitate(improver, data, phase, place.within("improver-start"), shown=True)
-    reward, gap = RewardModel(policy.twin(), 3), RewardModel(improver.twin(), 4)
+    reward = RewardModel(policy.twin(), 3)
     learn_reward(reward, data, RewardConfig(examples=2400, optimizer=fast(1e-3)), place.within("reward"))
+    gap = reward.over_reference()
     learn_gap(gap, data, RewardConfig(examples=2400, optimizer=fast(1e-3)), place.within("gap"))
 
     prompts = [Question(pair.prompt) for pair in held]

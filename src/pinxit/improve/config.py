@@ -136,7 +136,7 @@ class ImproveConfig(Config):
     policy_start: PhaseConfig = Field(PhaseConfig(), description="imitation of the better answer")
     improver_start: PhaseConfig = Field(PhaseConfig(), description="the same, shown the worse one")
     rewards_begin: Literal["imitation", "language"] = Field(
-        "imitation", description="as what: the imitating policy and improver, or the language model below"
+        "imitation", description="as what: the imitating policy, or the language model; that of gaps as that of answers"
     )
     reward: RewardConfig = Field(RewardConfig(), description="of one answer")
     compared: Compared = Field(

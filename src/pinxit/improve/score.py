@@ -35,8 +35,8 @@ class RewardModel(nn.Module):
     """A language model with a linear head on the states of all tokens up to an answer's end, added up.
 
     A head on the last state alone, as is usual, has to learn first to bring there what every wrong word is worth
-    (docs/log.md). Rewards are in a unit of the model's own, one until it is calibrated: how far it puts a pair's two
-    answers apart.
+    (docs/log.md). Tokens of the answer and those before it have a row of the head each. Rewards are in a unit of the
+    model's own, one until it is calibrated: how far it puts a pair's two answers apart.
     """
 
     unit: Tensor
@@ -44,7 +44,7 @@ class RewardModel(nn.Module):
     def __init__(self, language: CausalLanguage, seed: int, batch: int = 32) -> None:
         super().__init__()
         self.language, self.batch = language, batch
-        self.head = nn.Linear(language.width, 1, bias=False)
+        self.head = nn.Linear(language.width, 2, bias=False)  # of what stands before the answer, and of the answer
         nn.init.normal_(self.head.weight, std=language.width**-0.5, generator=generator_at(seed, "weights/head"))
         self.register_buffer("unit", torch.ones(()))
         self.to(language.device)
@@ -53,7 +53,8 @@ class RewardModel(nn.Module):
         """The reward of each text: the sum of its tokens' shares over the root of their number; not yet in units."""
         places = torch.arange(ids.shape[1], device=ids.device)
         upto = places <= torch.where(answer, places, 0).amax(1, keepdim=True)
-        shares: Tensor = self.head(self.language.states(ids))[..., 0]
+        before, of_answer = self.head(self.language.states(ids)).unbind(-1)
+        shares = torch.where(answer, of_answer, before)
         return (shares * upto).sum(1) / upto.sum(1).sqrt()
 
     @torch.no_grad()
@@ -69,6 +70,13 @@ class RewardModel(nn.Module):
             )
             found[places] = self(texts.ids[:, 0], texts.answer[:, 0]).float().cpu()
         return found / self.unit.cpu()
+
+    def over_reference(self) -> "RewardModel":
+        """How a reward of gaps begins: what this reward of answers finds in an answer, less what it finds before it."""
+        gap = RewardModel(self.language.twin(), 0, self.batch)
+        of_answer = self.head.weight.detach()[1]
+        gap.head.weight.data.copy_(torch.stack([-of_answer, of_answer]))
+        return gap
 
     def calibrate(self, questions: Sequence[Question], better: Sequence[str], worse: Sequence[str]) -> None:
         """The root mean square of what lies between better and worse answers to the same questions is one unit.

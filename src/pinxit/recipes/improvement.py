@@ -19,7 +19,6 @@ from pinxit.ledger.meter import Meter
 from pinxit.ledger.report import bill
 from pinxit.log import console, read_lines
 from pinxit.models.config import FolderLanguageConfig
-from pinxit.models.language import CausalLanguage
 from pinxit.recipes.calibrate import peak_here
 from pinxit.recipes.preference import PHASES, Preferences, claim, open_preferences
 from pinxit.rng import seed_at
@@ -50,14 +49,14 @@ def improve(config: ImproveConfig, folder: Path, budget: Budget | None = None) -
     with _phase(root, "improver-start", "the improver imitates them, shown the worse ones") as place:
         imitate(improver, parts.imitation, config.improver_start, place, shown=True)
 
-    reward, gap = _rewards(config, language, policy, improver)
+    begin = policy if config.rewards_begin == "imitation" else language
+    reward = gap = RewardModel(begin.twin(), seed_at(config.seed, "reward"))
     with _phase(root, "reward", "how good one answer is") as place:
         learn_reward(reward, parts.reward, config.reward, place)
     if config.compared == "gap":
+        gap = reward.over_reference()
         with _phase(root, "gap", "how much better one answer is than another") as place:
             learn_gap(gap, parts.reward, config.gap, place)
-    else:
-        gap = reward
     by = compare_by(config.compared, gap)
     measured = _measure_order(by, found, folder, meter)
 
@@ -70,18 +69,6 @@ def improve(config: ImproveConfig, folder: Path, budget: Budget | None = None) -
     speakers = {POLICY: policy, IMPROVER: improver}
     save_improver(folder, speakers, gap, _card(config, found.counts, measured, folder), base, half=config.half)
     return measured
-
-
-def _rewards(
-    config: ImproveConfig, language: CausalLanguage, policy: CausalLanguage, improver: CausalLanguage
-) -> tuple[RewardModel, RewardModel]:
-    """The rewards of answers and of gaps, still untrained, on the networks that they begin as."""
-    begin = (policy, improver) if config.rewards_begin == "imitation" else (language, language)
-    reward, gap = (
-        RewardModel(network.twin(), seed_at(config.seed, name))
-        for network, name in zip(begin, ("reward", "gap"), strict=True)
-    )
-    return reward, gap
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class Lineage:
     @cached_property
     def gap(self) -> RewardModel:
         """Of one answer over another."""
-        model = RewardModel(self.improver_start.twin(), seed_at(self.config.seed, "gap"))
+        model = self.reward.over_reference()
         learn_gap(model, self.found.parts.reward, self.config.gap, self.root.within("gap"))
         return model
 
