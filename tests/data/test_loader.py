@@ -117,7 +117,7 @@ def test_the_table_names_pictures_and_repeats(cache: Cache) -> None:
     assert [(row["pictures"], row["repeat"]) for row in table] == [(3, 1.33), (10, 1.2), (1, 4.0)]
     assert sum(int(str(row["pictures"])) for row in table) == len(cache)
     assert str(plan(cache, 4)) == "14 pictures in 3 buckets, all used, each 1.2 to 4 times an epoch"
-    assert str(plan(cache, 1, [0])) == "1 pictures in one bucket, all used, each 1 times an epoch"
+    assert str(plan(cache, 1, [1, 2])) == "2 pictures in one bucket, all used, each once an epoch"
 
 
 def test_no_picture_is_an_error_at_planning_time(cache: Cache) -> None:

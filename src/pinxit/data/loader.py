@@ -50,7 +50,7 @@ class Plan:
         repeats = [float(str(row["repeat"])) for row in self.table()]
         count = sum(len(places) for _, places in self.buckets)
         least, most = min(repeats), max(repeats)
-        often = f"{least:g} times" if least == most else f"{least:g} to {most:g} times"
+        often = f"{least:g} to {most:g} times" if least < most else "once" if most == 1 else f"{most:g} times"
         buckets = "one bucket" if len(repeats) == 1 else f"{len(repeats)} buckets"
         return f"{count:,} pictures in {buckets}, all used, each {often} an epoch"
 
