@@ -189,7 +189,7 @@ def _losses(result: Result) -> str:
     if result.probes:
         charts.append(_probes(result))
     missing = "" if result.probes else note("No probe loss was taken: probe.jsonl is not there.")
-    return section(title, f'<div class="charts">{"".join(charts)}</div>', missing)
+    return section(title, f'<div class="charts">{"".join(charts)}</div>', _bands(result.probes), missing)
 
 
 def _probes(result: Result) -> str:
@@ -201,7 +201,7 @@ def _probes(result: Result) -> str:
     keys = "".join(f'<span class="key c{place}">{escape(split)}</span>' for place, split in enumerate(splits))
     chart = draw(curves, "probe loss: " + ", ".join(splits))
     remark = "the same pictures at the same noise and times: where the two part, it is learning by heart"
-    return figure(chart + f"<p>{keys}</p>", "probe loss", remark) + _bands(result.probes)
+    return figure(chart + f"<p>{keys}</p>", "probe loss", remark)
 
 
 def _bands(probes: Sequence[Probe]) -> str:
