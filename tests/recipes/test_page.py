@@ -177,6 +177,7 @@ def test_the_page_shows_what_the_files_say(folder: Path) -> None:
     for said in (
         "emoji & more", "seed: 0  # <the start>", "trained in 3 stages. It saw 324,000", "0.560", "0.520 to 0.600",
         "right style", "held-out, 512 pictures", "Fluent Emoji", "Apache-2.0", "planned 3 min 00 s", "1.0 %",
+        "alignment, held-out", "knowing nothing", "0.612", "1.457",
         "some formula", "$28,400", "pinxit generate runs/emoji 'a fox'", *CAPTIONS,
     ):  # fmt: skip
         assert said in text, said

@@ -36,7 +36,12 @@ from pinxit.models.config import (
 from pinxit.models.identity import AutoencoderIdentity, TextIdentity, identify_autoencoder
 from pinxit.models.text import identify_text
 
-BESIDE = ("vae.", "first_stage_model.", "text_encoders.", "cond_stage_model.")  # what ComfyUI saves beside a network
+NOT_NETWORK = (
+    "vae.",
+    "first_stage_model.",
+    "text_encoders.",
+    "cond_stage_model.",
+)  # what ComfyUI saves beside a network
 FACTOR = 8  # of the autoencoders of DiT, PixArt-α and -Σ
 
 
@@ -172,8 +177,10 @@ def _open_tensors(tensors: dict[str, Tensor], file: Path, settings: SourceConfig
     """A single file in an original layout; ComfyUI's prefix is dropped, with what it saves beside the network."""
     look = look_of(tensors)
     if any(key.startswith(PREFIX) for key in tensors):
-        network = {key: value for key, value in tensors.items() if not key.startswith(BESIDE)}
+        network = {key: value for key, value in tensors.items() if key.startswith(PREFIX)}
+        others = {key: value for key, value in tensors.items() if not key.startswith((PREFIX, *NOT_NETWORK))}
         tensors = {key.removeprefix(PREFIX): value for key, value in network.items()}
+        tensors |= {key if key not in tensors else f"{key} (without prefix)": value for key, value in others.items()}
     if "t_block.1.weight" in tensors:
         return read_pixart(tensors, file, heads=settings.heads, resolution=settings.resolution, length=settings.length)
     if "blocks.0.adaLN_modulation.1.weight" in tensors:

@@ -191,8 +191,8 @@ class CrossAttention(nn.Module):
         seen: Tensor | None = keep | ~keep.any(-1, keepdim=True)  # a softmax needs one token at least
         if told.ndim == 3:
             whole = told * rearrange(keep, "b l -> b l 1")
-        elif keep.all():
-            whole, seen = told.view(*keep.shape, -1), None
+        elif keep.numel() and keep.all():
+            whole, seen = rearrange(told, "(b l) d -> b l d", b=len(keep)), None
         else:
             whole = told.new_zeros(*keep.shape, told.shape[-1])
             whole[keep] = told

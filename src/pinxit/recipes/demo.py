@@ -123,6 +123,7 @@ class Pace:
         rate = end.stage.images * _operations(end.recipe, end.stage) / seconds
         names = list(end.recipe.stages)
         left = seconds_left(end.folder, self.minutes, len(names) - 1 - names.index(end.name))
+        left -= self.course.meter.running  # scoring, which is not on the ledger yet
         self.course.change(resized(end.recipe, end.name, rate, left))
 
 
