@@ -178,9 +178,9 @@ def _open_tensors(tensors: dict[str, Tensor], file: Path, settings: SourceConfig
     look = look_of(tensors)
     if any(key.startswith(PREFIX) for key in tensors):
         network = {key: value for key, value in tensors.items() if key.startswith(PREFIX)}
-        others = {key: value for key, value in tensors.items() if not key.startswith((PREFIX, *NOT_NETWORK))}
+        strange = {key: value for key, value in tensors.items() if not key.startswith((PREFIX, *NOT_NETWORK))}
         tensors = {key.removeprefix(PREFIX): value for key, value in network.items()}
-        tensors |= {key if key not in tensors else f"{key} (without prefix)": value for key, value in others.items()}
+        tensors |= {f"{key} (without prefix)": value for key, value in strange.items()}  # to be named as left over
     if "t_block.1.weight" in tensors:
         return read_pixart(tensors, file, heads=settings.heads, resolution=settings.resolution, length=settings.length)
     if "blocks.0.adaLN_modulation.1.weight" in tensors:
