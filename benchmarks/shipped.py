@@ -1,4 +1,5 @@
-"""The shipped model before the judge: single pieces of training art, of held-out styles, of unseen concepts, and pairs.
+"""The shipped model before the judge: single pieces of training art, of held-out styles, of unseen concepts, and pairs,
+also of one large and one small piece that the prompt calls so.
 
 Each score stands beside its ceiling: the judge's word on the true scenes after a way through the autoencoder. One JSON
 line; the samples are written as a sheet below the true scenes, seeds 0 to n, not chosen.
@@ -20,7 +21,7 @@ from pinxit.data.palette import PALETTE
 from pinxit.data.pixel import through
 from pinxit.data.scene import Scene, scene, single
 from pinxit.data.split import split
-from pinxit.data.words import plain
+from pinxit.data.words import plain, relative_sizes
 from pinxit.evaluate.alignment import Judge
 from pinxit.evaluate.feature import Lite0
 from pinxit.evaluate.score import Scores, can_be_judged, score
@@ -40,6 +41,11 @@ def pairs(art: Art, side: int) -> Iterator[Scene]:
     return filter(can_be_judged, drawn)
 
 
+def unequal(art: Art, side: int) -> Iterator[Scene]:
+    """Those of them of which a caption calls one piece large and one small."""
+    return (each for each in pairs(art, side) if any(relative_sizes(each.facts.pieces)))
+
+
 def said(scores: Scores) -> dict[str, object]:
     shares = {field.name: getattr(scores, field.name) for field in fields(scores)}
     return {name: [round(s.value, 3), *(round(v, 3) for v in s.interval), s.n] for name, s in shares.items() if s.n}
@@ -57,9 +63,11 @@ def main(wanted: int) -> None:
         ("unseen_style", singles(parts.unseen_style, side)),
         ("unseen_concept", singles(parts.unseen_concept, side)),
         ("two", pairs(parts.training, side)),
+        ("two_sized", unequal(parts.training, side)),
     ):
         scenes = list(islice(found, wanted))
-        facts, prompts = [s.facts for s in scenes], [plain(s.facts) for s in scenes]
+        facts = [s.facts for s in scenes]
+        prompts = [plain(f, relative_sizes(f.pieces) if name == "two_sized" else ()) for f in facts]
         drawn = [d.picture for d in pipeline.draw(prompts, range(len(prompts)), pipeline.card.sampling)]
         true = [s.picture for s in scenes]
         ceiling = score(judge, through(pipeline.autoencoder, true), facts)

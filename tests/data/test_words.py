@@ -28,6 +28,7 @@ def test_the_prompt_of_an_evaluation_reads_naturally() -> None:
     facts = Facts("light blue", (ENGINE, OWL))
     assert words.plain(facts) == "a 3D fire engine to the right of a 3D owl on a light blue background"
     assert words.plain(Facts("orange", (OWL,))) == "a 3D owl on an orange background"
+    assert words.plain(Facts("orange", (OWL,)), ["small"]) == "a small 3D owl on an orange background"
     beside = "a 3D fire engine beside a 3D owl on a light blue background"
     assert beside in many(facts)
 

@@ -103,6 +103,36 @@ def test_the_box_of_an_area_is_that_of_the_scene(judge: Judge) -> None:
         assert np.abs(np.subtract(area.box, placed.box)).max() <= 1
 
 
+def sized(first: int, second: int = 0) -> Scene:
+    """A box of so many pixels and, if any, a disc of so many beside it."""
+    placements = [Placement(BOX, first, 2, 20), *([Placement(DISC, second, 66, 20)] if second else [])]
+    return compose(placements, "white", (128, 128))
+
+
+@pytest.mark.parametrize(
+    ("asked", "drawn", "size"),
+    [
+        (sized(60, 30), sized(56, 26), Share(1, 1)),  # large, small
+        (sized(60, 30), sized(30, 60), Share(0, 1)),
+        (sized(60, 30), sized(48, 48), Share(0, 1)),
+        (sized(60, 30), sized(60), Share(0, 1)),
+        (sized(48, 48), sized(60, 30), Share(0, 0)),  # nothing to say of sizes
+        (sized(50), sized(60), Share(1, 1)),  # small
+        (sized(50), sized(126), Share(0, 1)),
+        (sized(126), sized(128), Share(1, 1)),  # large
+    ],
+)
+def test_a_size_is_right_where_its_word_fits_what_is_found(
+    judge: Judge, asked: Scene, drawn: Scene, size: Share
+) -> None:
+    assert score(judge, [drawn.picture], [asked.facts]).size == size
+
+
+def test_a_size_of_something_else_is_not_right(judge: Judge) -> None:
+    other = compose([Placement(ART.find("red eyes", "Noto"), 50, 2, 20)], "white", (128, 128))
+    assert score(judge, [other.picture], [sized(50).facts]).size.value == 0
+
+
 def test_a_lone_piece_is_scored_whole_on_the_background_asked_for(judge: Judge) -> None:
     scenes = [single(p, background, (64, 64)) for p in ART for background in ("pink", "dark grey")]
     pictures, facts = [scene.picture for scene in scenes], [scene.facts for scene in scenes]
@@ -111,7 +141,7 @@ def test_a_lone_piece_is_scored_whole_on_the_background_asked_for(judge: Judge) 
     ]
     found = score_whole(judge, [pictures[n] for n in seen], [facts[n] for n in seen])
     assert found.colour.value == found.concept_by_pixels.value == found.style.value == 1
-    assert found.count == found.left_right == Share(0, 0)
+    assert found.count == found.left_right == found.size == Share(0, 0)
     empty = np.full((64, 64, 3), PALETTE["pink"], np.uint8)
     nothing = score_whole(judge, [empty], [single(DISC, "pink", (64, 64)).facts])
     assert (nothing.colour, nothing.concept_by_pixels_5, nothing.style) == (Share(1, 1), Share(0, 1), Share(0, 1))

@@ -26,6 +26,12 @@ class Placed:
     box: tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom excluded
     depth: int
 
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle of the box: across, down."""
+        left, top, right, bottom = self.box
+        return (left + right) / 2, (top + bottom) / 2
+
 
 @dataclass(frozen=True)
 class Facts:

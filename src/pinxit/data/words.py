@@ -58,9 +58,12 @@ def named(piece: Placed, size: str = "") -> str:
     return words if is_plural(piece.concept) else article(words)
 
 
-def plain(facts: Facts) -> str:
-    """The fixed wording that prompts of an evaluation use: one of the dense phrasings, without size or keywords."""
-    return f"{_related(facts.pieces, [''] * len(facts.pieces))} {ground(facts.background)}"
+def plain(facts: Facts, sizes: Sequence[str] = ()) -> str:
+    """The fixed wording that prompts of an evaluation use: one of the dense phrasings, without keywords.
+
+    `sizes` are one word for each piece, "" where nothing is said of it.
+    """
+    return f"{_related(facts.pieces, sizes or [''] * len(facts.pieces))} {ground(facts.background)}"
 
 
 def caption(facts: Facts, art: Art, size: tuple[int, int], rng: np.random.Generator, kind: str) -> str:
@@ -112,12 +115,17 @@ def sparse(facts: Facts, rng: np.random.Generator) -> str:
 
 def position(piece: Placed, size: tuple[int, int]) -> str:
     """Where a thing stands in a picture of some height and width, by the third that its centre is in."""
-    x, y = _centre(piece)
+    x, y = piece.centre
     across = ("left", "", "right")[min(2, int(3 * x / size[1]))]
     down = ("top", "", "bottom")[min(2, int(3 * y / size[0]))]
     if down:
         return f"at the {down} {across}".rstrip()
     return f"on the {across}" if across else "in the centre"
+
+
+def told_sizes(pieces: Sequence[Placed], size: tuple[int, int]) -> list[str]:
+    """What captions may say of the sizes of a picture's pieces, one word each: "small", "large" or nothing."""
+    return [absolute_size(pieces[0], size)] if len(pieces) == 1 else relative_sizes(pieces)
 
 
 def absolute_size(piece: Placed, size: tuple[int, int]) -> str:
@@ -136,14 +144,9 @@ def relative_sizes(pieces: Sequence[Placed]) -> list[str]:
     return ["large" if area > middle else "small" for area in areas]
 
 
-def _centre(piece: Placed) -> tuple[float, float]:
-    left, top, right, bottom = piece.box
-    return (left + right) / 2, (top + bottom) / 2
-
-
 def relation(first: Placed, second: Placed) -> str:
     """How the first stands to the second: "left of", "right of", "above" or "below", by their centres."""
-    (x1, y1), (x2, y2) = _centre(first), _centre(second)
+    (x1, y1), (x2, y2) = first.centre, second.centre
     if abs(x1 - x2) >= abs(y1 - y2):
         return "left of" if x1 < x2 else "right of"
     return "above" if y1 < y2 else "below"

@@ -37,18 +37,13 @@ def _is_as_asked(piece: Placed, area: Area | None, was: Placed | None) -> bool:
         return True
     if was.style != piece.style:
         return area.style == piece.style
-    there, here = (np.hypot(*np.subtract(area.centre, _centre(each))) for each in (was, piece))
+    there, here = (np.hypot(*np.subtract(area.centre, each.centre)) for each in (was, piece))
     return bool(here < there)
 
 
 def _looks_like(area: Area, concept: str) -> bool:
     """Whether there is nothing that the area looks more like, by either measure."""
     return min(area.by_pixels.rank(concept), area.by_lite0.rank(concept)) == 1
-
-
-def _centre(piece: Placed) -> tuple[float, float]:
-    left, top, right, bottom = piece.box
-    return (left + right) / 2, (top + bottom) / 2
 
 
 def rest_error(picture: Pixels, before: Scene, after: Scene) -> float:

@@ -1,7 +1,7 @@
 """The judge's word on many drawn pictures: shares that are right, and how often it is right itself on true scenes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import combinations, permutations
 from math import log2
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from pinxit.data.kind import Facts, Pixels, Placed
 from pinxit.data.scene import Scene
-from pinxit.data.words import relation
+from pinxit.data.words import relation, told_sizes
 from pinxit.evaluate.alignment import Area, Judge, Verdict
 from pinxit.evaluate.area import DIFFERENCE, background_colour, least_gap, name_colour
 from pinxit.evaluate.interval import Share
@@ -27,10 +27,12 @@ AXIS = {
 
 @dataclass(frozen=True)
 class Scores:
-    """What share is right: of pictures for colour and count, of pieces for concept and style, of pairs for places.
+    """What share is right: of pictures for colour and count, of pieces for concept and style, of pairs for places, and
+    for size of the pictures of which a caption would call something small or large.
 
-    A concept is right at rank 1 or among the first 5, by pixels or by Lite0. A place is right only where both pieces
-    are found: among the first 5 by either measure.
+    A concept is right at rank 1 or among the first 5, by pixels or by Lite0. A place and a size are right only where
+    their pieces are found: among the first 5 by either measure. A size is right where the caption's words, by the boxes
+    of what is found, would be the same.
     """
 
     colour: Share
@@ -42,6 +44,7 @@ class Scores:
     style: Share
     left_right: Share
     above_below: Share
+    size: Share
 
 
 LEAST: Mapping[str, float] = {  # what the judge must reach on true scenes before its word counts
@@ -66,13 +69,13 @@ def score(judge: Judge, pictures: Sequence[Pixels], facts: Sequence[Facts]) -> S
     """How many of the pictures show what was asked for; each asked piece is held against the area that fits it best."""
     marks: dict[str, list[bool]] = {field.name: [] for field in fields(Scores)}
     for picture, asked in zip(pictures, facts, strict=True):
-        for name, right in _mark(judge.judge(picture), asked):
+        for name, right in _mark(judge.judge(picture), asked, (picture.shape[0], picture.shape[1])):
             marks[name].append(right)
     return Scores(**{name: Share(sum(rights), len(rights)) for name, rights in marks.items()})
 
 
 def score_whole(judge: Judge, pictures: Sequence[Pixels], facts: Sequence[Facts]) -> Scores:
-    """The same for pictures of one piece, all that is drawn taken as that piece: no count, no places.
+    """The same for pictures of one piece, all that is drawn taken as that piece: no count, no places, no sizes.
 
     The candidates stand on the background that was asked for.
     """
@@ -133,18 +136,21 @@ def _price(area: Area | None, piece: Placed) -> float:
     return log2(area.by_pixels.rank(piece.concept)) + log2(area.by_lite0.rank(piece.concept))
 
 
-def _mark(verdict: Verdict, asked: Facts) -> Iterable[tuple[str, bool]]:
+def _mark(verdict: Verdict, asked: Facts, size: tuple[int, int]) -> Iterable[tuple[str, bool]]:
     yield "colour", verdict.background == asked.background
     yield "count", len(verdict.areas) == len(asked.pieces)
     shown = assign(verdict.areas, asked.pieces)
     for area, piece in zip(shown, asked.pieces, strict=True):
         yield from _mark_piece(area, piece)
-    for (first, area), (second, other) in combinations(zip(asked.pieces, shown, strict=True), 2):
+    found = [area if area and is_found(area, piece) else None for area, piece in zip(shown, asked.pieces, strict=True)]
+    for (first, one), (second, other) in combinations(zip(asked.pieces, found, strict=True), 2):
         axis, sign = AXIS[relation(first, second)]
-        right = False
-        if area and other and is_found(area, first) and is_found(other, second):
-            right = sign * (other.centre[axis] - area.centre[axis]) > 0
+        right = bool(one and other and sign * (other.centre[axis] - one.centre[axis]) > 0)
         yield ("above_below" if axis else "left_right"), right
+    sizes = told_sizes(asked.pieces, size)
+    if any(sizes):
+        seen = [replace(piece, box=area.box) for piece, area in zip(asked.pieces, found, strict=True) if area]
+        yield "size", len(seen) == len(found) and told_sizes(seen, size) == sizes
 
 
 def _mark_piece(area: Area | None, piece: Placed) -> Iterable[tuple[str, bool]]:
