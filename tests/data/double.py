@@ -33,6 +33,9 @@ class Codec:
     def decode(self, latent: Tensor) -> Tensor:
         return F.interpolate(latent, scale_factor=8.0)
 
+    def decode_tiled(self, latent: Tensor, side: int) -> Tensor:
+        return self.decode(latent)
+
 
 class Words:
     """One token a word and one at the end; a state is the word's length. Cleaning drops all but letters."""

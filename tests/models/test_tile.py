@@ -1,10 +1,10 @@
-"""Tiles: those of a decoder that sees little are the whole; those of one that sees all are one tile or a blend."""
+"""Tiles are the whole: of a decoder that sees little, and of one whose norms see all."""
 
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.testing import assert_close
 
 from pinxit.models.autoencoder import DiffusersCodec, SmallAutoencoder, SmallCodec
@@ -30,7 +30,7 @@ def small() -> SmallCodec:
 @pytest.mark.parametrize("size", SIZES)
 def test_tiles_of_the_small_autoencoder_are_the_whole(size: tuple[int, int]) -> None:
     codec, latent = small(), torch.randn(1, 4, *size)
-    whole, tiled = codec.decode(latent), decode_in_tiles(codec.decode, latent, SIDE, 8)
+    whole, tiled = codec.decode(latent), codec.decode_tiled(latent, SIDE)
     assert whole.std() > 50 * LEVEL
     assert_close(tiled, whole, rtol=1e-5, atol=LEVEL / 100)
 
@@ -46,7 +46,7 @@ def test_the_margin_holds_all_that_the_small_autoencoder_sees() -> None:
     assert 8 * 8 <= reach <= 8 * 9 + 4
 
 
-@pytest.mark.parametrize("length", [1, 55, 56, 57, 64, 65, 100, 333])
+@pytest.mark.parametrize("length", [1, 2 * MARGIN + BLEND, 55, 56, 57, 64, 65, 100, 333])
 def test_counts_of_a_place_add_up_to_one_and_no_cut_is_seen(length: int) -> None:
     total, tiles = torch.zeros(8 * length), windows(length, SIDE, 8)
     side = min(SIDE, length)
@@ -68,22 +68,35 @@ def test_a_latent_no_larger_than_a_tile_is_one_tile() -> None:
     assert torch.equal(decode_in_tiles(codec.decode, latent, SIDE, 8), codec.decode(latent))
 
 
-def test_a_kl_autoencoders_pixels_are_one_tiles_or_between_two(tmp_path: Path) -> None:
-    write_kl(tmp_path)
-    codec, latent = DiffusersCodec(tmp_path), torch.randn(1, 4, 40, 96, generator=torch.Generator().manual_seed(0))
-    tiles: list[Tensor] = []
+def lively(folder: Path, halvings: int) -> DiffusersCodec:
+    """A KL autoencoder whose weights are so large that each pixel hangs on the norms, and these on all pixels."""
+    write_kl(folder, halvings=halvings)
+    codec = DiffusersCodec(folder)
+    torch.manual_seed(1)
+    for name, parameter in codec.network.named_parameters():
+        nn.init.normal_(parameter, mean=float("norm" in name and name.endswith("weight")), std=0.3)
+    return codec
 
-    def decode(tile: Tensor) -> Tensor:
-        tiles.append(codec.decode(tile))
-        return tiles[-1]
 
-    tiled, (first, second) = decode_in_tiles(decode, latent, SIDE + 16, 4), windows(96, SIDE + 16, 4)
-    faded = [int((counts > 0).sum()) for _, counts in (first, second)]
-    cut, start = 4 * 96 - faded[1], 4 * second[0]
-    assert_close(tiled[..., :cut], tiles[0][..., :cut])
-    assert_close(tiled[..., faded[0] :], tiles[1][..., faded[0] - start :])
-    blend = tiled[..., cut : faded[0]]
-    assert blend.shape[-1] == 4 * BLEND
-    one, other = tiles[0][..., cut : faded[0]], tiles[1][..., cut - start : faded[0] - start]
-    assert (blend >= torch.minimum(one, other) - LEVEL / 100).all()
-    assert (blend <= torch.maximum(one, other) + LEVEL / 100).all()
+@pytest.mark.parametrize(("halvings", "size"), [(2, (40, 96)), (1, (70, 66)), (3, (57, 57))])
+def test_tiles_of_a_kl_autoencoder_are_the_whole(tmp_path: Path, halvings: int, size: tuple[int, int]) -> None:
+    codec, latent = lively(tmp_path, halvings), torch.randn(2, 4, *size, generator=torch.Generator().manual_seed(0))
+    latent[..., : size[1] // 2] *= 3  # what a tile sees is not what the whole is
+    whole, tiled = codec.decode(latent), codec.decode_tiled(latent, SIDE)
+    alone = decode_in_tiles(codec.decode, latent, SIDE, codec.identity.factor)
+    assert whole.std() > 20 * LEVEL
+    assert (alone - whole).abs().max() > 10 * LEVEL
+    assert (tiled - whole).abs().max() < LEVEL
+
+
+def test_after_as_many_passes_as_norms_all_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pinxit.models.tile.SETTLED", -1.0)
+    codec, latent = lively(tmp_path, 2), torch.randn(1, 4, 40, 96)
+    assert_close(codec.decode_tiled(latent, SIDE), codec.decode(latent), rtol=0, atol=LEVEL / 100)
+
+
+def test_tiles_leave_the_norms_as_they_were(tmp_path: Path) -> None:
+    codec, latent = lively(tmp_path, 1), torch.randn(1, 4, 57, 20)
+    before = codec.decode(latent)
+    codec.decode_tiled(latent, SIDE)
+    assert torch.equal(codec.decode(latent), before)

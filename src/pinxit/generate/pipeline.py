@@ -28,7 +28,6 @@ from pinxit.models.autoencoder import Autoencoder
 from pinxit.models.device import Device, products_in
 from pinxit.models.null import NullCondition, stack_captions
 from pinxit.models.text import TextEncoder
-from pinxit.models.tile import decode_in_tiles
 from pinxit.models.transformer import Transformer
 
 PIXELS = 2**20  # decoded at once: all that the published buckets of 1024 pixels hold; larger pictures go in tiles
@@ -120,12 +119,12 @@ class Pipeline:
 
     def decode(self, latent: Latent) -> Iterator[Pixels]:
         """The pictures of latents, of at most `PIXELS` at once: several, one, or a tile of one."""
-        factor, decode = self.autoencoder.identity.factor, self.autoencoder.decode
+        factor, codec = self.autoencoder.identity.factor, self.autoencoder
         pixels = latent.shape[-2] * latent.shape[-1] * factor**2
         for part in torch.split(latent, max(1, PIXELS // pixels)):
-            whole = pixels <= PIXELS
+            is_whole = pixels <= PIXELS
             yield from to_pictures(
-                decode(part) if whole else decode_in_tiles(decode, part, isqrt(PIXELS) // factor, factor)
+                codec.decode(part) if is_whole else codec.decode_tiled(part, isqrt(PIXELS) // factor)
             )
 
     @torch.no_grad()

@@ -19,6 +19,7 @@ from pinxit.models.device import Device
 from pinxit.models.identity import SHIPPED, SMALL_HEADER, SMALL_REMEDY, AutoencoderIdentity, identify_diffusers
 from pinxit.models.noise import hushed
 from pinxit.models.stamp import read_stamp
+from pinxit.models.tile import decode_in_tiles, decode_with_norms
 
 
 @runtime_checkable
@@ -34,6 +35,10 @@ class Autoencoder(Protocol):
 
     def decode(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
         """Pixels of a latent; may leave [-1, 1] a little."""
+        ...
+
+    def decode_tiled(self, latent: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b 3 H W"]:
+        """Nearly the same, to a level of 255, with no more than `side` by `side` latent pixels at work at once."""
         ...
 
 
@@ -127,6 +132,10 @@ class SmallCodec:
         pixels: Tensor = self.network.decoder(latent.to(self.device))
         return pixels
 
+    def decode_tiled(self, latent: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b 3 H W"]:
+        """Tile by tile: no pixel sees further than a tile's margin."""
+        return decode_in_tiles(self.decode, latent, side, self.identity.factor)
+
 
 class DiffusersCodec:
     """A KL autoencoder of diffusers as an Autoencoder, with the scaling and shift of its own configuration."""
@@ -159,9 +168,21 @@ class DiffusersCodec:
     @torch.no_grad()
     def decode(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b 3 H W"]:
         """Pixels of z / scaling + shift."""
-        scaling, shift = self.identity.scaling, self.identity.shift
-        pixels: Tensor = self.network.decode(latent.to(self.device) / scaling + shift).sample
+        pixels: Tensor = self.network.decode(self._scaled(latent)).sample
         return pixels
+
+    @torch.no_grad()
+    def decode_tiled(self, latent: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b 3 H W"]:
+        """As far as its attention on the whole, which is small there; from there in tiles, in several passes."""
+        network, decoder = self.network, self.network.decoder
+        z = self._scaled(latent)
+        begun = decoder.mid_block(decoder.conv_in(z if network.post_quant_conv is None else network.post_quant_conv(z)))
+        rest = nn.Sequential(*decoder.up_blocks, decoder.conv_norm_out, decoder.conv_act, decoder.conv_out)
+        norms = [part for part in rest.modules() if isinstance(part, nn.GroupNorm)]
+        return decode_with_norms(rest, norms, begun, side, self.identity.factor)
+
+    def _scaled(self, latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        return latent.to(self.device) / self.identity.scaling + self.identity.shift
 
 
 def load_small(file: Path, device: Device = "cpu") -> SmallCodec:
