@@ -30,6 +30,7 @@ from pinxit.interop.diffusers import TABLE
 from pinxit.interop.keys import to_theirs
 from pinxit.ledger.meter import find_hardware
 from pinxit.models.config import TransformerConfig
+from pinxit.models.packing import Packed
 from pinxit.models.transformer import Transformer
 from pinxit.train.config import OptimizerConfig
 from pinxit.train.optimizer import Optimizer
@@ -113,7 +114,8 @@ class Case:
                 self.ours.read(null[:, :1], null_keep[:, :1]),
             ]
             both = denoiser(lambda x, time, heard: self.ours.denoise_each(x, time, readings[:heard]), process)
-            return dpm(guided(both, GUIDANCE), start, process.levels(steps))
+            with Packed(self.ours):
+                return dpm(guided(both, GUIDANCE), start, process.levels(steps))
 
         @torch.no_grad()
         def theirs() -> object:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import isqrt
@@ -27,6 +28,7 @@ from pinxit.models.adapter.control import Controlled
 from pinxit.models.autoencoder import Autoencoder
 from pinxit.models.device import Device, products_in
 from pinxit.models.null import NullCondition, stack_captions
+from pinxit.models.packing import Packed
 from pinxit.models.text import TextEncoder
 from pinxit.models.transformer import Transformer
 
@@ -140,6 +142,7 @@ class Pipeline:
         """
         network = self.network if controlled is None else controlled
         ask: Callable[..., list[Tensor]] = network.denoise_each
+        packed: AbstractContextManager[object] = Packed(network) if self.dtype == torch.float32 else nullcontext()
         with products_in(self.dtype, self.device):
             readings = [network.read(*stack_captions(captions)) for captions in told]
             if controlled is not None and condition is not None:
@@ -152,7 +155,7 @@ class Pipeline:
             known["aspect"] = torch.full((len(told[0]),), height / width, device=self.device)
 
         def predict(latent: Latent, time: Float[Tensor, "1"], heard: int) -> list[Tensor]:
-            with products_in(self.dtype, self.device):
+            with products_in(self.dtype, self.device), packed:
                 outputs = ask(latent, time, readings[:heard], **known)
             return [output.to(latent.dtype) for output in outputs]
 
