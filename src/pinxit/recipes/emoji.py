@@ -13,16 +13,16 @@ SHIFT = 1.5  # of times towards noise at 128 pixels, whose tokens tell more of e
 def demo() -> Recipe:
     """One style on eight backgrounds: what `make demo` trains in minutes on two cores.
 
-    Nine tokens a picture first, then sixteen. The last stage, on pictures of every shape, is where the rate falls to
-    zero and times move away from noise, from what to draw to how. It is no larger than the one before: so small a model
-    learns a larger grid nearly anew (docs/log.md).
+    Nine tokens a picture first, then sixteen. The last stage, short and on pictures of every shape, is where the rate
+    falls to zero and times move away from noise, from what to draw to how. It has no more tokens than the one before:
+    so small a model learns a larger grid nearly anew (docs/log.md).
     """
     art = EmojiDataConfig(styles=(DEMO_STYLE,), pictures=9_000, sparse=0.0, wide=0.25)
     optimizer = OptimizerConfig(kind="muon", matrix_rate=1.5e-2, weight_decay=0.1, warmup=4_000, decay=0.0)
     text = StageConfig(
         teaches="text",
         data=art,
-        images=100_000,
+        images=150_000,
         resolution=64,
         batch=64,
         position_scale=4 / 3,
@@ -36,7 +36,7 @@ def demo() -> Recipe:
         "position_scale": 1.0,
     }
     falling = {
-        "images": 90_000,
+        "images": 40_000,
         "buckets": True,
         "shift": 0.5,
         "optimizer": optimizer.model_copy(update={"decay": 1.0}),
