@@ -12,6 +12,9 @@ background") or as people type them, some left out ("owl fire truck blue"). Its 
 - one worse answer in four is broken instead, be its facts right: words twice, alternatives, the prompt or facts of it
   put behind, the prompt itself, words missing. Else no reward learns that such is worse, and reinforcement finds it.
 
+So imitation alone reaches no top, and improving has to be learned from preferences: what a study of them needs. Who
+wants a good improver can have a share of the better answers without an error.
+
 Exams are of prompts that training cannot hold: with a concept whose words it knows from others alone, or with a pair of
 concepts, or a concept on a background, that never stand together there.
 """
@@ -118,8 +121,11 @@ def type_concepts(keywords: Mapping[str, Sequence[str]]) -> dict[str, tuple[str,
     }
 
 
-def briefs(world: World, seed: int, kind: Kind) -> Iterator[Brief]:
-    """The set of a seed, brief by brief without an end; each follows from seed and place alone."""
+def briefs(world: World, seed: int, kind: Kind, flawless: float = 0.0) -> Iterator[Brief]:
+    """The set of a seed, brief by brief without an end; each follows from seed and place alone.
+
+    `flawless` is the share of better answers without an error.
+    """
     index = 0
     while True:
         rng = numpy_at(seed, f"brief/{kind}/{index}")
@@ -129,17 +135,17 @@ def briefs(world: World, seed: int, kind: Kind) -> Iterator[Brief]:
             stated = scene if rng.random() < 0.5 else leave_out(scene, rng)
             is_list = stated is scene
             prompt = as_list(stated) if is_list else as_typed(stated, world, rng)
-            better, worse = two_answers(stated, world, rng)
+            better, worse = two_answers(stated, world, rng, flawless)
             if rng.random() < BROKEN:
                 worse = break_up(stated, prompt, world, rng)
             yield Brief(prompt, stated, better, worse, kind)
 
 
-def write_pairs(file: Path, world: World, count: int = PAIRS, seed: int = 0) -> Path:
+def write_pairs(file: Path, world: World, count: int = PAIRS, seed: int = 0, flawless: float = 0.0) -> Path:
     """The file holds so many pairs for training, as JSON lines that `pinxit improve train` reads."""
     rows = (
         json.dumps({"prompt": brief.prompt, "chosen": brief.better, "rejected": brief.worse})
-        for brief, _ in zip(briefs(world, seed, "known"), range(count), strict=False)
+        for brief, _ in zip(briefs(world, seed, "known", flawless), range(count), strict=False)
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.{os.getpid()}")
@@ -209,14 +215,15 @@ def as_typed(facts: Telling, world: World, rng: np.random.Generator) -> str:
     return " ".join(filter(None, parts))
 
 
-def two_answers(stated: Telling, world: World, rng: np.random.Generator) -> tuple[str, str]:
+def two_answers(stated: Telling, world: World, rng: np.random.Generator, flawless: float) -> tuple[str, str]:
     """A better caption and a worse one, by the rule above."""
     slots = stated_slots(stated)
+    is_right = flawless > 0 and rng.random() < flawless
     while True:
-        errors = int(rng.integers(1, len(slots) // 2 + 1))
+        errors = 0 if is_right else int(rng.integers(1, len(slots) // 2 + 1))
         more = min(len(slots), errors + int(rng.integers(1, 3)))
         better, worse = (pick(ways(spoil(stated, slots, count, world, rng)), rng) for count in (errors, more))
-        if judge(stated, worse).score < judge(stated, better).score < 1:
+        if judge(stated, worse).score < judge(stated, better).score and (judge(stated, better).score == 1) == is_right:
             return better, worse
 
 

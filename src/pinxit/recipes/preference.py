@@ -23,6 +23,7 @@ from pinxit.recipes.tree import SettingsError, validated
 HUB = "hub:"
 PHASES = "phases"  # the folder with a folder for each phase
 REFUSED, PAIRS = "refused.jsonl", "pairs.json"
+FLAWLESS = 0.8  # of the better answers about scenes: an improver is to know what is right, not to prove that it can
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def open_preferences(config: ImproveConfig, folder: Path) -> Preferences:
 def source_of(pairs: PairsConfig, folder: Path) -> Path | Hub:
     """Where the pairs are; the synthetic ones are written into the run's folder."""
     if pairs.source == SCENES:
-        return write_pairs(folder / f"{SCENES}.jsonl", read_world())
+        return write_pairs(folder / f"{SCENES}.jsonl", read_world(), flawless=FLAWLESS)
     if pairs.source.startswith(HUB):
         return Hub(pairs.source.removeprefix(HUB), pairs.folder, pairs.revision)
     return Path(pairs.source)
