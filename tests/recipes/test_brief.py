@@ -57,6 +57,13 @@ def is_whole(facts: Telling) -> bool:
     return bool(facts.background) and all(thing.style for thing in facts.things)
 
 
+@pytest.mark.parametrize(("flawless", "least", "most"), [(0.0, 0, 0), (0.8, 280, 360), (1.0, 400, 400)])
+def test_a_share_of_the_better_answers_is_without_an_error(flawless: float, least: int, most: int) -> None:
+    found = list(islice(briefs(WORLD, 0, "known", flawless), 400))
+    assert least <= sum(judge(brief.facts, brief.better).score == 1 for brief in found) <= most
+    assert all(judge(brief.facts, brief.worse).score < judge(brief.facts, brief.better).score for brief in found)
+
+
 def test_exams_hold_what_training_does_not() -> None:
     assert WORLD.kept
     assert WORLD.kept.isdisjoint(WORLD.known)

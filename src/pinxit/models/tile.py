@@ -7,7 +7,7 @@ from itertools import pairwise, product
 from math import ceil
 
 import torch
-from einops import rearrange, reduce
+from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -52,20 +52,22 @@ class WholeNorm:
         self.known: Float[Tensor, "2 b g"] | None = None  # mean and deviation; None: each tile goes by its own
         self.sums: list[Float[Tensor, "3 b g"]] = []
 
-    def __call__(self, _: nn.Module, given: tuple[Float[Tensor, "b c h w"]], own: Tensor) -> Tensor:
-        """The norm of a tile; takes the place of the norm's `own` output."""
-        (x,) = given
+    def __call__(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """The norm of a tile, in the place of the norm's own `forward`."""
         assert self.tile is not None
-        counts = self.tile.counts(x)
-        powers = (torch.ones_like(x[:, : self.norm.num_groups]), *(self._means(each) for each in (x, x.square())))
-        self.sums.append(torch.stack([(counts * power).sum((-2, -1)) for power in powers]).double())
+        counts = self.tile.counts(x).flatten()
+        groups = [part.flatten(2) for part in x.chunk(self.norm.num_groups, 1)]
+        powers = [((part @ counts).mean(1), (part.square() @ counts).mean(1)) for part in groups]
+        sums = [torch.stack(each, 1) for each in zip(*powers, strict=True)]
+        self.sums.append(torch.stack([counts.sum().expand_as(sums[0]), *sums]).double())
         if self.known is None:
-            return own
-        mean, deviation = (each.to(x)[..., None, None, None] for each in self.known)
-        grouped = rearrange(x, "b (g e) h w -> b g e h w", g=self.norm.num_groups)
-        normed = rearrange((grouped - mean) / deviation, "b g e h w -> b (g e) h w")
+            return type(self.norm).forward(self.norm, x)
+        mean, deviation = (
+            repeat(each.to(x), "b g -> b (g e) 1 1", e=x.shape[1] // self.norm.num_groups) for each in self.known
+        )
         weight, bias = (rearrange(each, "c -> c 1 1") for each in (self.norm.weight, self.norm.bias))
-        return torch.addcmul(bias, normed, weight)
+        scale = weight / deviation
+        return torch.addcmul(bias - mean * scale, x, scale)
 
     def learn(self) -> float:
         """The whole is known as the tiles of this pass tell it; returns by how many deviations that is news at most."""
@@ -74,9 +76,6 @@ class WholeNorm:
         deviation = (second / count - mean.square() + self.norm.eps).sqrt()
         before, self.known, self.sums = self.known, torch.stack([mean, deviation]), []
         return float("inf") if before is None else float(((self.known - before) / deviation).abs().max())
-
-    def _means(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b g h w"]:
-        return reduce(x, "b (g e) h w -> b g h w", "mean", g=self.norm.num_groups)
 
 
 def decode_in_tiles(
@@ -107,7 +106,8 @@ def decode_with_norms(
 
     with ExitStack() as stack:
         for each in whole:
-            stack.callback(each.norm.register_forward_hook(each).remove)
+            vars(each.norm)["forward"] = each
+            stack.callback(vars(each.norm).pop, "forward")
         for _ in range(len(norms) + 1):
             pixels = _joined(decode_one, latent, side, factor)
             if max(norm.learn() for norm in whole) <= SETTLED:
