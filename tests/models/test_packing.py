@@ -37,6 +37,15 @@ def test_outside_the_layers_learn_and_are_copied_as_ever() -> None:
     assert all(parameter.grad is not None for parameter in alone.parameters())
 
 
+@torch.no_grad()
+def test_what_is_compiled_does_not_see_the_packing() -> None:
+    alone, x = network(), torch.randn(3, 24)
+    expected, compiled = alone(x), torch.compile(alone, backend="aot_eager", fullgraph=True)
+    with Packed(alone):
+        assert_close(compiled(x), expected)
+    assert_close(compiled(x), expected)
+
+
 def test_an_error_inside_leaves_them_unpacked() -> None:
     alone = network()
     with pytest.raises(RuntimeError), Packed(alone):
