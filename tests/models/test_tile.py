@@ -95,6 +95,13 @@ def test_after_as_many_passes_as_norms_all_are_right(tmp_path: Path, monkeypatch
     assert_close(codec.decode_tiled(latent, SIDE), codec.decode(latent), rtol=0, atol=LEVEL / 100)
 
 
+def test_a_flat_latent_far_from_zero_is_flat(tmp_path: Path) -> None:
+    codec = lively(tmp_path, 1)
+    nn.init.constant_(codec.network.decoder.conv_in.bias, 1e3)
+    latent = torch.full((1, 4, 57, 20), 7.0)
+    assert_close(codec.decode_tiled(latent, SIDE), codec.decode(latent), rtol=0, atol=LEVEL)
+
+
 def test_tiles_leave_the_norms_as_they_were(tmp_path: Path) -> None:
     codec, latent = lively(tmp_path, 1), torch.randn(1, 4, 57, 20)
     before = codec.decode(latent)

@@ -55,11 +55,11 @@ class WholeNorm:
     def __call__(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """The norm of a tile, in the place of the norm's own `forward`."""
         assert self.tile is not None
-        counts = self.tile.counts(x).flatten()
-        groups = [part.flatten(2) for part in x.chunk(self.norm.num_groups, 1)]
+        counts = self.tile.counts(x).flatten().double()
+        groups = (part.flatten(2).double() for part in x.chunk(self.norm.num_groups, 1))  # one after another: few bytes
         powers = [((part @ counts).mean(1), (part.square() @ counts).mean(1)) for part in groups]
-        sums = [torch.stack(each, 1) for each in zip(*powers, strict=True)]
-        self.sums.append(torch.stack([counts.sum().expand_as(sums[0]), *sums]).double())
+        first, second = (torch.stack(each, 1) for each in zip(*powers, strict=True))
+        self.sums.append(torch.stack([counts.sum().expand_as(first), first, second]))
         if self.known is None:
             return type(self.norm).forward(self.norm, x)
         mean, deviation = (
@@ -73,7 +73,7 @@ class WholeNorm:
         """The whole is known as the tiles of this pass tell it; returns by how many deviations that is news at most."""
         count, first, second = torch.stack(self.sums).sum(0)
         mean = first / count
-        deviation = (second / count - mean.square() + self.norm.eps).sqrt()
+        deviation = ((second / count - mean.square()).clamp_min(0) + self.norm.eps).sqrt()
         before, self.known, self.sums = self.known, torch.stack([mean, deviation]), []
         return float("inf") if before is None else float(((self.known - before) / deviation).abs().max())
 
