@@ -81,7 +81,18 @@ def test_sizes_of_several_are_told_only_where_they_differ_clearly() -> None:
     tiny = Placed("ant", "Noto", (0, 0, 5, 5), 0)
     assert words.relative_sizes([tiny, OWL]) == ["small", "large"]
     assert words.relative_sizes([OWL, ENGINE]) == ["", ""]
+    assert words.told_sizes([tiny, OWL], (100, 200)) == ["small", "large"]
     assert not any("large" in text or "small" in text for text in many(Facts("white", (OWL, ENGINE))))
+
+
+def test_a_size_known_less_exactly_may_miss_by_so_much() -> None:
+    lone = [Placed("owl", "Noto", (0, 0, side, 5), 0) for side in (54, 56, 60, 62, 72, 74)]
+    assert [words.told_sizes([each], (100, 200))[0] for each in lone] == ["small", "", "", "", "", ""]
+    eased = [words.told_sizes([each], (100, 200), 1.1)[0] for each in lone]
+    assert eased == ["small", "small", "small", "", "", "large"]
+    pair = [Placed("owl", "Noto", (0, 0, side, side), 0) for side in (50, 40)]
+    assert words.told_sizes(pair, (100, 200)) == ["", ""]
+    assert words.told_sizes(pair, (100, 200), 1.1) == ["large", "small"]
 
 
 @pytest.mark.parametrize("turned", [False, True])

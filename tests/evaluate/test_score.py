@@ -115,6 +115,7 @@ def sized(first: int, second: int = 0) -> Scene:
         (sized(60, 30), sized(56, 26), Share(1, 1)),  # large, small
         (sized(60, 30), sized(30, 60), Share(0, 1)),
         (sized(60, 30), sized(48, 48), Share(0, 1)),
+        (sized(60, 30), sized(56, 40), Share(1, 1)),  # 1.6 times the area: by the words nothing, with ease large
         (sized(60, 30), sized(60), Share(0, 1)),
         (sized(48, 48), sized(60, 30), Share(0, 0)),  # nothing to say of sizes
         (sized(50), sized(60), Share(1, 1)),  # small

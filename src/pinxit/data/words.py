@@ -123,22 +123,25 @@ def position(piece: Placed, size: tuple[int, int]) -> str:
     return f"on the {across}" if across else "in the centre"
 
 
-def told_sizes(pieces: Sequence[Placed], size: tuple[int, int]) -> list[str]:
-    """What captions may say of the sizes of a picture's pieces, one word each: "small", "large" or nothing."""
-    return [absolute_size(pieces[0], size)] if len(pieces) == 1 else relative_sizes(pieces)
+def told_sizes(pieces: Sequence[Placed], size: tuple[int, int], ease: float = 1.0) -> list[str]:
+    """What captions may say of the sizes of a picture's pieces, one word each: "small", "large" or nothing.
+
+    `ease` over 1 is for sides that are known less exactly: they may miss by so much what a word stands for.
+    """
+    return [absolute_size(pieces[0], size, ease)] if len(pieces) == 1 else relative_sizes(pieces, ease)
 
 
-def absolute_size(piece: Placed, size: tuple[int, int]) -> str:
+def absolute_size(piece: Placed, size: tuple[int, int], ease: float = 1.0) -> str:
     """Whether a lone thing is "small" or "large" in its picture; empty between."""
     left, top, right, bottom = piece.box
     share = max(right - left, bottom - top) / min(size)
-    return "small" if share < SMALL else "large" if share >= LARGE else ""
+    return "small" if share < SMALL * ease else "large" if share >= LARGE / ease else ""
 
 
-def relative_sizes(pieces: Sequence[Placed]) -> list[str]:
+def relative_sizes(pieces: Sequence[Placed], ease: float = 1.0) -> list[str]:
     """Which of several things are "large" or "small"; all empty where their areas do not differ clearly."""
     areas = [(right - left) * (bottom - top) for left, top, right, bottom in (piece.box for piece in pieces)]
-    if max(areas) < CLEARLY * max(1, min(areas)):
+    if max(areas) < CLEARLY / ease**2 * max(1, min(areas)):
         return [""] * len(pieces)
     middle = (max(areas) * min(areas)) ** 0.5
     return ["large" if area > middle else "small" for area in areas]

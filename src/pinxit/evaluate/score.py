@@ -16,6 +16,7 @@ from pinxit.evaluate.interval import Share
 
 FIRST = 5  # a concept among the first so many counts as found
 CLEAR = 0.3  # share of a piece's visible pixels
+EASE = 1.1  # of sizes: a pixel or two of a small thing's side
 UNFOUND = 64.0  # the price of a piece without an area, in the units of `_price`
 AXIS = {
     "left of": (0, 1),
@@ -31,8 +32,8 @@ class Scores:
     for size of the pictures of which a caption would call something small or large.
 
     A concept is right at rank 1 or among the first 5, by pixels or by Lite0. A place and a size are right only where
-    their pieces are found: among the first 5 by either measure. A size is right where the caption's words, by the boxes
-    of what is found, would be the same.
+    their pieces are found: among the first 5 by either measure. A size is right where the caption's words fit the boxes
+    of what is found, whose sides may be a tenth off.
     """
 
     colour: Share
@@ -48,7 +49,8 @@ class Scores:
 
 
 LEAST: Mapping[str, float] = {  # what the judge must reach on true scenes before its word counts
-    "colour": 0.98, "left_right": 0.98, "above_below": 0.98, "concept_by_pixels": 0.95, "concept_by_lite0": 0.95,
+    "colour": 0.98, "left_right": 0.98, "above_below": 0.98, "size": 0.95,
+    "concept_by_pixels": 0.95, "concept_by_lite0": 0.95,
 }  # fmt: skip
 
 
@@ -150,7 +152,7 @@ def _mark(verdict: Verdict, asked: Facts, size: tuple[int, int]) -> Iterable[tup
     sizes = told_sizes(asked.pieces, size)
     if any(sizes):
         seen = [replace(piece, box=area.box) for piece, area in zip(asked.pieces, found, strict=True) if area]
-        yield "size", len(seen) == len(found) and told_sizes(seen, size) == sizes
+        yield "size", len(seen) == len(found) and told_sizes(seen, size, EASE) == sizes
 
 
 def _mark_piece(area: Area | None, piece: Placed) -> Iterable[tuple[str, bool]]:
